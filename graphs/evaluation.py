@@ -1,0 +1,59 @@
+"""The one place where a script is run and repaired: leakage_checker -> execute <-> debugger."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+
+from mle_star.agents.debugger import debugger
+from mle_star.agents.leakage_checker import is_cleared, leakage_checker
+from mle_star.models.config import MLEStarConfig
+from mle_star.models.data_models import Usage
+from mle_star.models.state import EvaluationInput, EvaluationOutput, EvaluationState, Outcome
+from mle_star.tools.ask import RETRY
+from mle_star.tools.run import Run
+
+
+async def execute(state: EvaluationState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
+    """Run the draft. That it fails is a result like any other."""
+    run = await Run.of(runtime)
+    draft = state["draft"]
+    head = draft.step.partition(".")[0]
+    result = await run.execute(draft, head if head in ("ensemble", "submission") else "paths")
+    usage = Usage(scripts=1, script_seconds=result.seconds)
+    return {"outcome": Outcome(draft=draft, result=result), "usage": usage}
+
+
+def needs_leakage_check(
+    state: EvaluationState, runtime: Runtime[MLEStarConfig]
+) -> Literal["leakage_checker", "execute"]:
+    """Check what prints a score that is to be believed, unless its preprocessing was judged before."""
+    draft = state["draft"]
+    wanted = (runtime.context or MLEStarConfig()).leakage_check and draft.delivers == "score"
+    return "leakage_checker" if wanted and not is_cleared(draft.script, draft.cleared) else "execute"
+
+
+def can_be_repaired(state: EvaluationState, runtime: Runtime[MLEStarConfig]) -> Literal["debugger", "__end__"]:
+    """Repair a failure while tries are left; there is nothing to repair when time ran out for the whole phase."""
+    result = state["outcome"].result
+    if result.ok or result.error == "no time left":
+        return END
+    tries = (runtime.context or MLEStarConfig()).max_debug_retries
+    return "debugger" if state.get("repairs", 0) < tries else END
+
+
+builder = StateGraph(
+    EvaluationState, MLEStarConfig, input_schema=EvaluationInput, output_schema=EvaluationOutput
+)
+builder.add_node(leakage_checker, retry_policy=RETRY)
+builder.add_node(execute)
+builder.add_node(debugger, retry_policy=RETRY)
+builder.add_conditional_edges(
+    START, needs_leakage_check, {"leakage_checker": "leakage_checker", "execute": "execute"}
+)
+builder.add_edge("leakage_checker", "execute")
+builder.add_conditional_edges("execute", can_be_repaired, {"debugger": "debugger", END: END})
+builder.add_edge("debugger", "execute")
+graph = builder.compile(name="evaluation")

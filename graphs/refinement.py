@@ -1,0 +1,131 @@
+"""Algorithm 2: T times, find the code block that matters most by an ablation study, and try K plans for it alone."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+
+from graphs import evaluation
+from mle_star.agents.ablation_study import ablation_study
+from mle_star.agents.coder import coder
+from mle_star.agents.extractor import extractor
+from mle_star.agents.planner import planner
+from mle_star.agents.summarizer import summarizer
+from mle_star.models.config import MLEStarConfig
+from mle_star.models.data_models import Attempt, Solution
+from mle_star.models.state import RefinementInput, RefinementOutput, RefinementState
+from mle_star.tools.ask import RETRY
+from mle_star.tools.ledger import record, record_skip
+from mle_star.tools.run import Run
+
+
+def begin(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> Literal["first block", "no refinement"]:
+    """Refine, unless T is 0."""
+    return "first block" if (runtime.context or MLEStarConfig()).outer_loop_iterations else "no refinement"
+
+
+def has_study(state: RefinementState) -> Literal["run", "no usable script"]:
+    """Run the ablation study; without one, the extractor chooses by the script alone."""
+    return "run" if state["draft"] else "no usable script"
+
+
+def has_block(state: RefinementState) -> Literal["refine", "no usable block"]:
+    """Go into the inner loop with c_t and p_0."""
+    return "refine" if state["plan"] else "no usable block"
+
+
+def has_plan(state: RefinementState) -> Literal["plan", "no usable plan"]:
+    """A plan that did not come costs its step and nothing else."""
+    return "plan" if state["plan"] else "no usable plan"
+
+
+def has_candidate(state: RefinementState) -> Literal["run", "no usable block"]:
+    """Run the candidate, if the new block could be put in place."""
+    return "run" if state["draft"] else "no usable block"
+
+
+async def judge(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
+    """Note (p_k, h_k) and keep the best of the block's candidates so far (lines 10 to 13)."""
+    run = await Run.of(runtime)
+    metric = (await run.brief()).metric
+    best, candidate = state["best"], state["outcome"].solution
+    leads = metric.is_better(candidate.score, best.score if best else state["solution"].score)
+    return {
+        "attempts": [Attempt(plan=state["plan"] or "", score=candidate.score)],
+        "best": candidate if leads else best,
+        "inner": state["inner"] + 1,
+        "spent": run.time_left("paths") <= 0,
+        "history": await record(run, state["outcome"], accepted=leads),
+    }
+
+
+async def skip(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
+    """Count an inner step for which no plan or no block could be used."""
+    run = await Run.of(runtime)
+    step = f"p{state.get('path', 1)}.t{state.get('outer', 0)}.k{state['inner']}"
+    attempts = [Attempt(plan=state["plan"], score=None)] if state["plan"] else []
+    return {
+        "attempts": attempts,
+        "inner": state["inner"] + 1,
+        "spent": run.time_left("paths") <= 0,
+        "history": await record_skip(run, step, "coder" if state["plan"] else "planner", "no usable reply"),
+    }
+
+
+def after_candidate(
+    state: RefinementState, runtime: Runtime[MLEStarConfig]
+) -> Literal["more plans", "block done"]:
+    """Try K plans for the block."""
+    plans = (runtime.context or MLEStarConfig()).inner_loop_iterations
+    return "more plans" if state["inner"] < plans and not state["spent"] else "block done"
+
+
+async def adopt(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
+    """End the outer step: its best candidate replaces the solution if it improves on it (line 16)."""
+    run = await Run.of(runtime)
+    best: Solution | None = state.get("best")
+    return {
+        "solution": best or state["solution"],
+        "outer": state.get("outer", 0) + 1,
+        "best": None,
+        "spent": run.time_left("paths") <= 0,
+    }
+
+
+def after_block(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> Literal["next block", "done"]:
+    """Refine T blocks."""
+    blocks = (runtime.context or MLEStarConfig()).outer_loop_iterations
+    return "next block" if state["outer"] < blocks and not state["spent"] else "done"
+
+
+builder = StateGraph(
+    RefinementState, MLEStarConfig, input_schema=RefinementInput, output_schema=RefinementOutput
+)
+builder.add_node(ablation_study, retry_policy=RETRY)
+builder.add_node("execute_ablation", evaluation.graph)
+builder.add_node(summarizer, retry_policy=RETRY)
+builder.add_node(extractor, retry_policy=RETRY)
+builder.add_node(coder, retry_policy=RETRY)
+builder.add_node("execute_candidate", evaluation.graph)
+builder.add_node(judge)
+builder.add_node(skip)
+builder.add_node(planner, retry_policy=RETRY)
+builder.add_node(adopt)
+builder.add_conditional_edges(START, begin, {"first block": "ablation_study", "no refinement": END})
+# the outer loop
+builder.add_conditional_edges(
+    "ablation_study", has_study, {"run": "execute_ablation", "no usable script": "extractor"}
+)
+builder.add_edge("execute_ablation", "summarizer")
+builder.add_edge("summarizer", "extractor")
+builder.add_conditional_edges("extractor", has_block, {"refine": "coder", "no usable block": "adopt"})
+# the inner loop
+builder.add_conditional_edges("coder", has_candidate, {"run": "execute_candidate", "no usable block": "skip"})
+builder.add_edge("execute_candidate", "judge")
+builder.add_conditional_edges("judge", after_candidate, {"more plans": "planner", "block done": "adopt"})
+builder.add_conditional_edges("skip", after_candidate, {"more plans": "planner", "block done": "adopt"})
+builder.add_conditional_edges("planner", has_plan, {"plan": "coder", "no usable plan": "skip"})
+builder.add_conditional_edges("adopt", after_block, {"next block": "ablation_study", "done": END})
+graph = builder.compile(name="refinement")

@@ -1,0 +1,69 @@
+"""A_test: the final solution, trained on all the data, predicts the test set."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from langgraph.runtime import Runtime
+from pydantic import BaseModel
+
+from mle_star.models.config import MLEStarConfig
+from mle_star.models.data_models import Usage
+from mle_star.models.state import Draft, PipelineState
+from mle_star.tools.ask import ask
+from mle_star.tools.blocks import quote_block, substitute
+from mle_star.tools.ledger import record_skip
+from mle_star.tools.replies import parse_block, parse_json, parse_script
+from mle_star.tools.run import Run
+
+PHASE = "submission"
+
+
+class Subsampling(BaseModel):
+    """The reply to the first question."""
+
+    code_block: str
+
+
+async def submission(state: PipelineState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
+    """Remove the subsampling from the next solution in line, then have it write the submission."""
+    run = await Run.of(runtime)
+    tried = state.get("submitted", 0)
+    solution = state["ranked"][tried]
+    step = "submission" if tried == 0 else f"submission.{tried}"
+    script, usage = await without_subsampling(run, solution.script, step)
+    answer = await ask(run, "submission", parse_script, step=step, agent="submission", phase=PHASE, script=script)
+    usage += answer.usage
+    if answer.value is None:
+        skipped = await record_skip(run, step, "submission", answer.problem)
+        return {"draft": None, "submitted": tried + 1, "history": skipped, "usage": usage}
+    draft = Draft(
+        step=step,
+        agent="submission",
+        script=answer.value,
+        models=solution.models,
+        note=f"from {solution.step}",
+        delivers="submission",
+    )
+    return {"draft": draft, "submitted": tried + 1, "usage": usage}
+
+
+async def without_subsampling(run: Run, script: str, step: str) -> tuple[str, Usage]:
+    """Have the block that subsamples quoted and rewritten; the script stays as it is if there is none."""
+
+    def quoted(reply: str) -> str:
+        block = parse_json(reply, Subsampling).code_block
+        return quote_block(script, block) if block.strip() else ""
+
+    names = {"step": step, "agent": "submission", "phase": PHASE}
+    found = await ask(run, "subsampling_extract", quoted, **names, script=script)
+    if not found.value:
+        return script, found.usage
+    rewrite = partial(_rewritten, script, found.value)
+    whole = await ask(run, "subsampling_remove", rewrite, **names, script=script, code_block=found.value)
+    return whole.value or script, found.usage + whole.usage
+
+
+def _rewritten(script: str, block: str, reply: str) -> str:
+    return substitute(script, block, parse_block(reply))

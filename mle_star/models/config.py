@@ -1,0 +1,81 @@
+"""The settings of a run: one frozen model with bounds, from arguments, environment, `.env` or a YAML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+
+Provider = Literal["ollama", "bedrock", "openai", "offline"]
+
+
+class MLEStarConfig(BaseSettings):
+    """What a run may do and spend. The defaults are the paper's.
+
+    A value that is given beats `MLE_STAR_<FIELD>` in the environment, which beats `.env`, which beats the YAML file.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix="MLE_STAR_",
+        env_file=".env",
+        env_ignore_empty=True,
+        protected_namespaces=(),
+    )
+
+    num_retrieved_models: int = Field(4, ge=1, le=64, description="M: candidate models that the retriever finds.")
+    outer_loop_iterations: int = Field(4, ge=0, le=64, description="T: ablation studies, a code block refined in each.")
+    inner_loop_iterations: int = Field(4, ge=1, le=64, description="K: plans tried for one code block.")
+    ensemble_iterations: int = Field(5, ge=0, le=64, description="R: ensemble plans tried.")
+    num_solutions: int = Field(2, ge=1, le=16, description="L: solution paths that run side by side.")
+    max_debug_retries: int = Field(3, ge=0, le=16, description="Repairs of one failing script before it is given up.")
+    leakage_check: bool = Field(True, description="Check every new solution for leakage before its first run.")
+    subsample_size: int = Field(30_000, ge=100, description="Training rows that scripts use while searching.")
+    seed: int = Field(42, ge=0, lt=2**31, description="Splits, models and the offline model follow it.")
+
+    model_provider: Provider = Field("ollama", description="Where the language model runs.")
+    model_id: str = Field("gemma3:27b", min_length=1, description="The provider's name of the model.")
+    temperature: float = Field(0.7, ge=0, le=2, description="Of every model call.")
+    max_tokens: int = Field(4096, ge=256, description="Most tokens of one reply.")
+    ollama_base_url: str = Field("http://localhost:11434", pattern="^https?://", description="Where Ollama listens.")
+    openai_base_url: str | None = Field(None, pattern="^https?://", description="Any OpenAI-compatible server.")
+    model_timeout: float = Field(600, gt=0, description="Seconds that one model call may take.")
+    reply_retries: int = Field(2, ge=0, le=8, description="Times an unusable reply is asked for again.")
+
+    time_limit: float | None = Field(86_400, gt=0, description="Seconds for the whole run; the paper gives 24 hours.")
+    script_timeout: float = Field(3_600, gt=0, description="Seconds that one script may run.")
+    parallel_scripts: int | None = Field(None, ge=1, le=256, description="Scripts at once; left out: one a core, up to 4.")
+
+    runs_dir: Path = Field(Path("runs"), description="Where the runs' folders are made.")
+    out_dir: Path | None = Field(None, description="The run's own folder; left out: <runs_dir>/<run_id>.")
+    prompts_dir: Path | None = Field(None, description="Folder of prompts that take the place of the built-in ones.")
+
+    @classmethod
+    def load(cls, yaml_file: Path | None = None, **given: Any) -> Self:
+        """Read the settings, with a YAML file as the weakest source.
+
+        Raises:
+            pydantic.ValidationError: A value is out of bounds, or a field is unknown.
+        """
+        if yaml_file is None:
+            return cls(**given)
+
+        class WithFile(cls):  # type: ignore[misc, valid-type]
+            model_config = SettingsConfigDict(yaml_file=yaml_file)
+
+        return cls(**WithFile(**given).model_dump())
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources, strongest first."""
+        return init_settings, env_settings, dotenv_settings, YamlConfigSettingsSource(settings_cls)

@@ -1,0 +1,229 @@
+"""The graphs' states: composed TypedDicts whose values are frozen models.
+
+Lists that grow with the run are `DeltaChannel`s: a checkpoint then holds what a step added and not the whole list
+again, so that the checkpoint file grows in step with the work. Keys with a reducer are written by graphs to their
+parents and never read from them, which would count everything twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import add
+from typing import Annotated, Any, Literal
+
+from langgraph.channels import DeltaChannel, LastValue
+from pydantic import TypeAdapter
+from typing_extensions import NotRequired, TypedDict  # pydantic reads no other TypedDict on Python 3.11
+
+from mle_star.models.data_models import (
+    Attempt,
+    ExecutionResult,
+    Frozen,
+    ModelCard,
+    Solution,
+    StepRecord,
+    TaskDescription,
+    Usage,
+)
+
+
+def extend(items: list[Any], batches: Sequence[list[Any]]) -> list[Any]:
+    """Append every batch in order: the reducer of the lists that grow."""
+    return [*items, *(item for batch in batches for item in batch)]
+
+
+class Validated(LastValue[Any]):
+    """The last value, made an instance of the key's type: what comes over HTTP, or from Studio's form, is JSON."""
+
+    def update(self, values: Sequence[Any]) -> bool:
+        """Take on the value.
+
+        Raises:
+            pydantic.ValidationError: It has not the form of the type.
+        """
+        return super().update([TypeAdapter(self.typ).validate_python(value) for value in values])
+
+
+class Draft(Frozen):
+    """A script that is about to be run, and what it has to deliver."""
+
+    step: str
+    agent: str
+    script: str
+    models: tuple[str, ...] = ()
+    note: str = ""
+    delivers: Literal["score", "output", "submission"] = "score"
+    cleared: tuple[str, ...] = ()
+    """Preprocessing blocks that the leakage checker has judged clean before."""
+
+
+class Outcome(Frozen):
+    """What became of a draft after leakage check, execution and repairs."""
+
+    draft: Draft
+    """With the script in its last form."""
+    result: ExecutionResult
+
+    @property
+    def solution(self) -> Solution:
+        """The draft with its score; None when it failed for good."""
+        draft = self.draft
+        return Solution(
+            script=draft.script,
+            score=self.result.score if self.result.ok else None,
+            step=draft.step,
+            agent=draft.agent,
+            models=draft.models,
+            cleared=tuple(block for block in draft.cleared if block in draft.script),
+        )
+
+
+class Accounting(TypedDict, total=False):
+    """What every graph reports to its parent. Written by all agents, read by no node."""
+
+    history: Annotated[list[StepRecord], DeltaChannel(extend)]
+    """One record for each script that was run, or step that was skipped."""
+    usage: Annotated[Usage, add]
+    """Model calls, tokens and script time since the graph began."""
+
+
+class EvaluationInput(TypedDict):
+    draft: Draft
+
+
+class EvaluationOutput(TypedDict):
+    outcome: Outcome
+    """Written by execute."""
+    usage: Annotated[Usage, add]
+
+
+class EvaluationState(EvaluationInput, EvaluationOutput):
+    repairs: int
+    """How many times the debugger was asked; written by it."""
+
+
+class PathInput(TypedDict):
+    task: Annotated[TaskDescription, Validated]
+    path: NotRequired[int]
+    """1 .. L; which solution path this is."""
+
+
+class CandidateInput(TypedDict):
+    path: int
+    number: int
+    """1 .. M"""
+    card: ModelCard
+
+
+class CandidateOutput(Accounting):
+    candidates: Annotated[list[Solution], add]
+    """Those that ran; in no particular order."""
+
+
+class CandidateState(CandidateInput, CandidateOutput):
+    draft: Draft | None
+    """What is to be run next; None when no usable script came."""
+    outcome: Outcome
+
+
+class InitialOutput(Accounting):
+    solution: Solution | None
+    """s_0; None when no candidate ran."""
+
+
+class InitialState(PathInput, InitialOutput):
+    cards: tuple[ModelCard, ...]
+    """Written by retriever."""
+    candidates: Annotated[list[Solution], add]
+    ranked: tuple[Solution, ...]
+    """The candidates still to merge, best first; written by rank and judge_merge."""
+    merges: int
+    """The number of the merge, from 1."""
+    draft: Draft | None
+    outcome: Outcome
+    better: bool
+    """Whether the last merge was accepted; written by judge_merge."""
+    spent: bool
+    """Whether the time for the paths is over."""
+
+
+class RefinementInput(PathInput):
+    solution: Annotated[Solution, Validated]
+    """s_t: what the current outer step began with."""
+
+
+class RefinementOutput(Accounting):
+    solution: Annotated[Solution, Validated]
+
+
+class RefinementState(RefinementInput, RefinementOutput):
+    outer: int
+    """t; written by judge and skip."""
+    inner: int
+    """k; written by extractor and judge."""
+    draft: Draft | None
+    outcome: Outcome
+    ablation_output: str
+    summaries: Annotated[list[str], DeltaChannel(extend)]
+    blocks: Annotated[list[str], DeltaChannel(extend)]
+    """Code blocks refined so far: c_0 .. c_t; written by extractor."""
+    block: str
+    """c_t, as it stands in the solution; written by extractor."""
+    summary: str
+    plan: str | None
+    """p_k; None when no usable plan came."""
+    attempts: Annotated[list[Attempt], DeltaChannel(extend)]
+    """(p_k, h_k) of the current block."""
+    best: Solution | None
+    """The best candidate of the current block."""
+    spent: bool
+
+
+class EnsembleInput(TypedDict):
+    task: Annotated[TaskDescription, Validated]
+    solutions: Annotated[list[Solution], Validated]
+
+
+class EnsembleOutput(Accounting):
+    solution: Solution | None
+    """The best ensemble if it beats every single solution, else the best of these."""
+
+
+class EnsembleState(EnsembleInput, EnsembleOutput):
+    round: int
+    """r; written by judge."""
+    plan: str | None
+    attempts: Annotated[list[Attempt], DeltaChannel(extend)]
+    draft: Draft | None
+    outcome: Outcome
+    spent: bool
+
+
+class PathOutput(Accounting):
+    solutions: Annotated[list[Solution], add]
+
+
+class PathState(PathInput, PathOutput):
+    solution: Solution | None
+
+
+class PipelineInput(TypedDict):
+    task: Annotated[TaskDescription, Validated]
+
+
+class PipelineOutput(Accounting):
+    final_score: float | None
+    final_solution: str | None
+    submission_path: str | None
+
+
+class PipelineState(PipelineInput, PipelineOutput):
+    solutions: Annotated[list[Solution], add]
+    solution: Solution | None
+    """The winner; written by ensemble."""
+    ranked: tuple[Solution, ...]
+    """The winner, then the other solutions, best first: what to submit if the one before can't be."""
+    submitted: int
+    """How many solutions were tried for the submission."""
+    draft: Draft | None
+    outcome: Outcome

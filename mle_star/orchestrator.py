@@ -1,0 +1,218 @@
+"""The Python entry: start a run, follow it, pause it, take it up again.
+
+    result = MLEStarOrchestrator(MLEStarConfig(model_provider="offline")).run_sync(TaskDescription.from_directory("task"))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import aclosing, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from uuid import uuid4
+
+from mle_star import __version__
+from mle_star.models.config import MLEStarConfig
+from mle_star.models.data_models import RunResult, StepRecord, TaskBrief, TaskDescription, Usage
+from mle_star.models.errors import MLEStarError
+from mle_star.models.events import Event
+from mle_star.tools.run_folder import About, RunFolder
+
+if TYPE_CHECKING:
+    from langgraph.graph.state import CompiledStateGraph
+    from langgraph.runtime import RunControl
+
+T = TypeVar("T")
+Ending = Literal["succeeded", "no submission", "no script ran", "paused", "failed"]
+RECURSION_LIMIT = 10_000
+"""LangGraph's own guard; every loop of ours ends by a counter long before."""
+
+
+class MLEStarOrchestrator:
+    """Runs the pipeline on tasks, one run at a time, each in a folder of its own."""
+
+    def __init__(self, config: MLEStarConfig | None = None) -> None:
+        self.config = config or MLEStarConfig()
+        self.folder: RunFolder | None = None
+        """Of the run that is under way, or was last."""
+        self.result: RunResult | None = None
+        """Of the run that ended last."""
+        self._control: RunControl | None = None
+
+    async def run(self, task: TaskDescription) -> RunResult:
+        """Run the pipeline to its end.
+
+        Raises:
+            TaskError: Something about the task is wrong or can't be found; nothing was spent.
+            ConfigError: A setting can't be used, or the model does not answer; nothing was spent.
+            MLEStarError: The model or the disk failed for good; the run can be resumed.
+        """
+        async for _ in self.stream(task):
+            pass
+        return self._ended()
+
+    def run_sync(self, task: TaskDescription) -> RunResult:
+        """Run the pipeline to its end, from code that is not asynchronous; works in a notebook too."""
+        return run_blocking(self.run(task))
+
+    async def stream(self, task: TaskDescription) -> AsyncIterator[Event]:
+        """Run the pipeline and yield its progress; `result` is there afterwards. Raises as `run`."""
+        from mle_star.tools.preflight import check_model, check_settings
+        from mle_star.tools.profile import inspect_task
+
+        check_settings(self.config)
+        brief = await asyncio.to_thread(inspect_task, task)
+        await check_model(self.config)
+        now = datetime.now(UTC)
+        run_id = f"{now:%Y%m%d-%H%M%S}-{Path(task.dataset_path).resolve().name}-{uuid4().hex[:4]}"
+        folder = RunFolder((self.config.out_dir or self.config.runs_dir / run_id).absolute())
+        about = About(
+            run_id=run_id, started=now.isoformat(timespec="seconds"), version=__version__, status="running", task=task,
+            metric=brief.metric.name, config=self.config.model_copy(update={"out_dir": folder.path}),
+        )  # fmt: skip
+        await asyncio.to_thread(folder.create, about, brief)
+        async with aclosing(self._follow(folder, about)) as events:
+            async for event in events:
+                yield event
+
+    async def resume(self, run: str | Path) -> RunResult:
+        """Go on with a run, by its id or its folder, from its last checkpoint. A run that ended gives its result.
+
+        Raises:
+            ConfigError: There is no such run, another process is at work on it, or the model does not answer.
+        """
+        async for _ in self.stream_resume(run):
+            pass
+        return self._ended()
+
+    async def stream_resume(self, run: str | Path) -> AsyncIterator[Event]:
+        """Go on with a run and yield its progress. Raises as `resume`."""
+        from mle_star.tools.preflight import check_model, check_settings
+
+        folder = await asyncio.to_thread(RunFolder.find, run, self.config.runs_dir)
+        about = await asyncio.to_thread(folder.about)
+        if not about.resumable:
+            self.folder, self.result = folder, about.result
+            return
+        config = about.config.model_copy(update={"out_dir": folder.path})  # the folder may have been moved
+        check_settings(config)
+        await check_model(config)
+        about = about.model_copy(update={"config": config, "status": "running"})
+        async with aclosing(self._follow(folder, about)) as events:
+            async for event in events:
+                yield event
+
+    def pause(self) -> None:
+        """Stop at the end of the steps that are under way; the result is then `paused`. Safe from any thread."""
+        if self._control:
+            self._control.request_drain("paused")
+
+    async def _follow(self, folder: RunFolder, about: About) -> AsyncIterator[Event]:
+        """Drive the graph from the run's last checkpoint, or its beginning, and write down how it ended."""
+        from langgraph.errors import GraphDrained
+        from langgraph.runtime import RunControl
+
+        from mle_star.tools.run import Run
+
+        self.folder, self.result, self._control = folder, None, RunControl()
+        thread: Any = {"configurable": {"thread_id": about.run_id}, "recursion_limit": RECURSION_LIMIT}
+        with folder.lock():
+            await asyncio.to_thread(folder.write, about)
+            async with _graph(folder) as graph:
+                ending: tuple[Ending, str] | None = ("paused", "interrupted")
+                begun = (await graph.aget_state(thread)).created_at is not None
+                try:
+                    async for _, payload in graph.astream(
+                        None if begun else {"task": about.task}, thread, context=about.config, stream_mode="custom",
+                        subgraphs=True, durability="sync", control=self._control,
+                    ):  # fmt: skip
+                        yield Event.model_validate(payload)
+                    ending = None
+                except GraphDrained:
+                    ending = ("paused", "paused")
+                except Exception as error:
+                    ending = ("failed", str(error) or type(error).__name__)
+                    raise
+                finally:
+                    run = Run.forget(about.run_id)
+                    state = (await graph.aget_state(thread)).values
+                    brief = await asyncio.to_thread(folder.brief)
+                    history = await asyncio.to_thread(folder.history)
+                    self.result = _result(about, brief, state, history, ending, run.elapsed if run else 0.0)
+                    done = about.model_copy(update={"status": self.result.status, "result": self.result})
+                    await asyncio.to_thread(folder.write, done)
+                    self._control = None
+
+    def _ended(self) -> RunResult:
+        if self.result is None:
+            raise MLEStarError("the run ended without a result")
+        return self.result
+
+
+def _result(
+    about: About,
+    brief: TaskBrief | None,
+    state: dict[str, Any],
+    history: list[StepRecord],
+    ending: tuple[Ending, str] | None,
+    seconds: float,
+) -> RunResult:
+    """Make the result of what the graph came to."""
+    if brief is None:
+        raise MLEStarError("the run's brief.json is gone")
+    ran = any(record.score is not None for record in history)
+    if ending is None:
+        status: Ending = "succeeded" if state.get("submission_path") else "no submission" if ran else "no script ran"
+        limit = about.config.time_limit
+        if status == "no script ran" and limit is not None and seconds >= limit:
+            status = "no submission"
+        ending = (status, "")
+    return RunResult(
+        run_id=about.run_id,
+        status=ending[0],
+        message=ending[1],
+        final_score=state.get("final_score"),
+        final_solution=state.get("final_solution"),
+        submission_path=state.get("submission_path"),
+        metric=brief.metric,
+        history=tuple(history),
+        usage=state.get("usage") or Usage(),
+        seconds=round(seconds, 1),
+    )
+
+
+@asynccontextmanager
+async def _graph(folder: RunFolder) -> AsyncIterator[CompiledStateGraph[Any, Any, Any, Any]]:
+    """Compile the pipeline over the run's own checkpoint file."""
+    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+    from graphs.pipeline import builder
+
+    async with AsyncSqliteSaver.from_conn_string(str(folder.path / "checkpoint.sqlite")) as saver:
+        yield builder.compile(checkpointer=saver, name="mle_star")
+
+
+def run_blocking(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end; in a thread of its own where an event loop is running already."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    outcome: list[T] = []
+    errors: list[BaseException] = []
+
+    def target() -> None:
+        try:
+            outcome.append(asyncio.run(work))
+        except BaseException as error:  # handed on to the caller's thread
+            errors.append(error)
+
+    thread = threading.Thread(target=target, name="mle-star")
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return outcome[0]

@@ -1,0 +1,38 @@
+"""The run's history: one record for each decision, told as an event too."""
+
+from __future__ import annotations
+
+from mle_star.models.data_models import StepRecord
+from mle_star.models.state import Outcome
+from mle_star.tools.run import Run
+
+NOTE_LENGTH = 600
+
+
+async def record(run: Run, outcome: Outcome, *, accepted: bool = False) -> list[StepRecord]:
+    """Note what a script came to and whether its solution was taken on."""
+    draft, result = outcome.draft, outcome.result
+    entry = StepRecord(
+        step=draft.step,
+        agent=draft.agent,
+        score=result.score if result.ok else None,
+        accepted=accepted,
+        note=draft.note[:NOTE_LENGTH],
+        error=result.error,
+        seconds=result.seconds,
+        script_path=result.script_path,
+    )
+    return await _enter(run, entry)
+
+
+async def record_skip(run: Run, step: str, agent: str, reason: str) -> list[StepRecord]:
+    """Note a step that came to nothing, with the reason."""
+    return await _enter(run, StepRecord(step=step, agent=agent, note=reason[:NOTE_LENGTH], error="skipped"))
+
+
+async def _enter(run: Run, entry: StepRecord) -> list[StepRecord]:
+    await run.emit(
+        "step", step=entry.step, agent=entry.agent, score=entry.score, accepted=entry.accepted,
+        message=entry.note, error=entry.error, seconds=entry.seconds,
+    )  # fmt: skip
+    return [entry]

@@ -1,0 +1,168 @@
+"""What files a data set has, and which of them is the training table, the test table and the sample submission."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from mle_star.models.data_models import FileProfile
+
+TABLES = (".csv", ".parquet", ".tsv", ".jsonl", ".ndjson", ".json", ".pq", ".feather")
+PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst")
+IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp"}
+AUDIO = {".wav", ".mp3", ".flac", ".ogg", ".aif", ".aiff", ".m4a"}
+DOCUMENTS = {".md", ".markdown", ".txt", ".rst", ".yaml", ".yml", ".pdf", ".html", ".py", ".ipynb"}
+DEPTH = 5
+MANY = 12
+"""More alike files than this are told as one folder."""
+MOST_FILES = 60
+
+
+class Roles(NamedTuple):
+    """The tables that have a part to play; paths relative to the data set's folder."""
+
+    train: str | None
+    test: str | None
+    sample: str | None
+    labels: str | None = None
+    """A second training table that holds only the target, such as train_labels.csv."""
+
+
+class Folder(NamedTuple):
+    """One folder and the names of the files right inside it."""
+
+    path: str
+    files: tuple[str, ...]
+
+
+def suffix_of(name: str) -> str:
+    """Give the extension that tells the format: `.csv` for `train.csv.gz`."""
+    stem, extension = os.path.splitext(name.lower())
+    if extension in PACKED:
+        return os.path.splitext(stem)[1] or extension
+    return extension
+
+
+def is_table(name: str) -> bool:
+    return suffix_of(name) in TABLES
+
+
+def walk(root: Path, depth: int = DEPTH) -> Iterator[Folder]:
+    """Yield each folder with its files, sorted, hidden ones left out; `path` is relative and `` for the root."""
+    for at, folders, files in os.walk(root, followlinks=True):
+        relative = os.path.relpath(at, root)
+        relative = "" if relative == "." else relative
+        level = relative.count(os.sep) + 1 if relative else 0
+        folders[:] = sorted(n for n in folders if not n.startswith((".", "__"))) if level < depth else []
+        yield Folder(relative.replace(os.sep, "/"), tuple(sorted(n for n in files if not n.startswith("."))))
+
+
+def has_data(root: Path, depth: int = DEPTH) -> bool:
+    """Tell whether there is any file besides documents."""
+    return any(suffix_of(name) not in DOCUMENTS for folder in walk(root, depth) for name in folder.files)
+
+
+def inventory(root: Path, folders: list[Folder]) -> tuple[FileProfile, ...]:
+    """List the files; a folder of many alike files is one entry, and so are many alike files in the root."""
+    found: list[FileProfile] = []
+    told: list[str] = []
+    for folder in folders:
+        if any(folder.path == path or folder.path.startswith(f"{path}/") for path in told):
+            continue
+        inside = [f for f in folders if f.path == folder.path or f.path.startswith(f"{folder.path}/")]
+        everything = [f"{f.path}/{name}" for f in inside for name in f.files]
+        if folder.path and _alike(everything):
+            told.append(folder.path)
+            found.append(FileProfile(path=f"{folder.path}/", bytes=_bytes(root, everything), files=len(everything)))
+            continue
+        kinds = Counter(suffix_of(name) for name in folder.files)
+        for kind in sorted(kind for kind, count in kinds.items() if count > MANY):
+            names = [_join(folder.path, name) for name in folder.files if suffix_of(name) == kind]
+            found.append(FileProfile(path=_join(folder.path, f"*{kind}"), bytes=_bytes(root, names), files=len(names)))
+        for name in folder.files:
+            if kinds[suffix_of(name)] <= MANY:
+                path = _join(folder.path, name)
+                found.append(FileProfile(path=path, bytes=_bytes(root, [path])))
+    return tuple(found[:MOST_FILES])
+
+
+def _alike(paths: list[str]) -> bool:
+    if len(paths) <= MANY:
+        return False
+    kinds = Counter(suffix_of(path) for path in paths)
+    return kinds.most_common(1)[0][1] >= 0.8 * len(paths)
+
+
+def _bytes(root: Path, paths: list[str]) -> int:
+    """Add up sizes; from the first thousand files where there are more."""
+    sizes = [(root / path).stat().st_size for path in paths[:1000] if (root / path).exists()]
+    return round(sum(sizes) * len(paths) / len(sizes)) if sizes else 0
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def find_roles(folders: list[Folder]) -> Roles:
+    """Tell the tables apart by their names; a sole table that is neither test nor sample is the training table."""
+    tables = [
+        _join(f.path, name)
+        for f in folders
+        if f.path.count("/") < 2
+        and (not f.path or not re.search(r"answer|solution|private", f.path.lower()))
+        and sum(map(is_table, f.files)) <= MANY
+        for name in f.files
+        if is_table(name)
+    ]
+    tables.sort(key=lambda path: (path.count("/"), TABLES.index(suffix_of(path)), len(path), path))
+    sample = next((t for t in tables if _is_sample(_stem(t))), None)
+    tables = [t for t in tables if not _is_sample(_stem(t))]
+    labels = [t for t in tables if _part(t) == "train" and re.search(r"label|target|answer|solution", _stem(t))]
+    train = _best(tables, "train")
+    test = _best([t for t in tables if t != train], "test")
+    rest = [t for t in tables if t not in (train, test) and not re.search(r"answer|solution|test", _stem(t))]
+    if train is None and len(rest) == 1:
+        train = rest[0]
+    label = next((t for t in labels if t != train), None)
+    return Roles(train, test, sample, label)
+
+
+def _stem(path: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", path.rsplit("/", 1)[-1].lower().split(".")[0]).strip("_")
+
+
+def _is_sample(stem: str) -> bool:
+    return "submission" in stem or (
+        ("sample" in stem or "example" in stem) and re.search(r"sub|pred|sol", stem) is not None
+    )
+
+
+def _part(path: str) -> str | None:
+    """Tell whether a table's own name, or else its folder's, says train or test."""
+    for stem in (_stem(path), _stem(path.rsplit("/", 1)[0]) if "/" in path else ""):
+        words = stem.split("_")
+        if any(re.match(r"train(ing|set|data)?\d*$", word) for word in words) or stem.startswith("train"):
+            return "train"
+        if any(re.match(r"(test(ing|set|data)?|unlabell?ed|holdout)\d*$", word) for word in words) or stem.startswith(
+            "test"
+        ):
+            return "test"
+    return None
+
+
+def _best(tables: list[str], part: str) -> str | None:
+    """Prefer `train` itself to `train_features`, that to `train_2`, and any of them to `train_labels`."""
+
+    def rank(path: str) -> tuple[int, int]:
+        stem = _stem(path)
+        if stem in (part, f"{part}ing", f"{part}_set", f"{part}ing_set", f"{part}_data"):
+            return (0, 0)
+        if re.search(r"label|target|answer|solution", stem):
+            return (3, len(stem))
+        return (1 if re.search(r"feature|value|data|input", stem) else 2, len(stem))
+
+    return min((t for t in tables if _part(t) == part), key=rank, default=None)

@@ -1,0 +1,60 @@
+"""What the submission must look like, from the sample submission or, without one, from the task itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from mle_star.models.data_models import SubmissionFormat, TaskType
+from mle_star.models.metric import Metric
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Values = Literal["labels", "probabilities", "numbers", "unknown"]
+
+
+def sample_has_id(sample: pd.DataFrame, train: Sequence[str], test: Sequence[str]) -> bool:
+    """Tell whether the sample's first column names the rows rather than predicts them."""
+    first = str(sample.columns[0])
+    if first in test:
+        return True
+    if len(sample.columns) == 1 or (first in train and test):
+        return False
+    return bool(sample[first].is_unique)
+
+
+def submission_format(
+    columns: Sequence[str],
+    id_column: str | None,
+    targets: Sequence[str],
+    test_columns: Sequence[str],
+    rows: int | None,
+    sample_file: str | None,
+    values: Values,
+) -> SubmissionFormat:
+    """Take the sample's columns; without a sample, the id (where there is one) and the targets."""
+    names = tuple(columns) or ((id_column,) if id_column else ()) + tuple(targets)
+    repeated = {name for name in names if name in test_columns and name not in targets}
+    predictions = tuple(name for name in names if name != id_column and name not in repeated)
+    return SubmissionFormat(
+        columns=names,
+        id_column=id_column if id_column in names else None,
+        prediction_columns=predictions or tuple(name for name in names if name != id_column),
+        rows=rows,
+        sample_file=sample_file,
+        values=values,
+    )
+
+
+def submission_values(kind: TaskType, metric: Metric, *, wide: bool, numeric: bool) -> Values:
+    """Tell what a prediction is: a label, a probability or a number."""
+    if metric.predicts == "ranking" or kind == "other":
+        return "unknown"
+    if wide:
+        return "probabilities"
+    if metric.predicts == "probabilities":
+        return "probabilities" if kind == "classification" else "numbers"
+    if metric.predicts == "labels":
+        return "labels" if kind == "classification" else "numbers"
+    return "numbers" if numeric else "labels"

@@ -1,0 +1,278 @@
+"""Read tables whatever their format, separator and encoding, and count their rows without parsing them."""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import csv
+import gzip
+import io
+import lzma
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+from mle_star.models.errors import TaskError
+from mle_star.tools.profile_files import suffix_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CELLS = 3_000_000
+"""As many cells of a table are looked at; 50,000 rows at most and 500 at least."""
+MOST_ROWS, LEAST_ROWS = 50_000, 500
+MOST_KEYS = 1_000_000
+"""Rows of a single column that are read in full: the target, the id, a key or a date."""
+HEAD = 1 << 16
+
+
+class Dialect(NamedTuple):
+    """How a CSV is written."""
+
+    separator: str = ","
+    encoding: str = "utf-8"
+    decimal: str = "."
+
+
+class Table:
+    """One table on disk: a bounded sample of its rows, its columns in full where asked for, its row count."""
+
+    def __init__(self, root: Path, path: str) -> None:
+        self.path = path
+        self.file = root / path
+        self._columns: dict[str, pd.Series[Any]] = {}
+
+    @property
+    def is_csv(self) -> bool:
+        return suffix_of(self.path) in (".csv", ".tsv")
+
+    @cached_property
+    def dialect(self) -> Dialect:
+        """The separator, encoding and decimal mark, from the first 64 kB."""
+        return _sniff(self._head(), tab=suffix_of(self.path) == ".tsv") if self.is_csv else Dialect()
+
+    @cached_property
+    def sample(self) -> pd.DataFrame:
+        """The first rows: all of a small table; column names are always text.
+
+        Raises:
+            TaskError: The file cannot be read as a table, or has no rows.
+        """
+        frame = self._read(None, _row_limit(self.header_width))
+        frame.columns = [str(name) for name in frame.columns]
+        unnamed = [name for name in frame.columns if re.fullmatch(r"Unnamed: \d+", name)]
+        frame = frame.drop(columns=[name for name in unnamed if not frame[name].notna().any()])
+        if frame.empty:
+            raise TaskError(f"{self.path}: the table has no rows")
+        return frame
+
+    @cached_property
+    def header_width(self) -> int:
+        if not self.is_csv:
+            return 50
+        head = self._head().decode(self.dialect.encoding, errors="replace")
+        return len(next(csv.reader(io.StringIO(head), delimiter=self.dialect.separator), []))
+
+    @cached_property
+    def rows(self) -> int:
+        """How many rows the whole table has."""
+        if len(self.sample) < _row_limit(self.header_width):
+            return len(self.sample)
+        if suffix_of(self.path) in (".parquet", ".pq"):
+            import pyarrow.parquet as pq
+
+            return int(pq.read_metadata(self.file).num_rows)
+        if self.is_csv and not self.dialect.encoding.startswith("utf-16"):
+            with self._open() as stream:
+                return _count_records(stream) - 1
+        return len(self._read(self.names[:1], None))
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.sample.columns)
+
+    def everything(self) -> pd.DataFrame:
+        """The whole table, however large.
+
+        Raises:
+            TaskError: The file cannot be read as a table.
+        """
+        frame = self._read(None, None)
+        frame.columns = [str(name) for name in frame.columns]
+        return frame
+
+    def shape(self) -> tuple[int | None, int | None, Dialect]:
+        """Rows, columns and dialect, without parsing a table that has not been read yet."""
+        if "sample" in self.__dict__:
+            return self.rows, len(self.names), self.dialect
+        if suffix_of(self.path) in (".parquet", ".pq"):
+            import pyarrow.parquet as pq
+
+            metadata = pq.read_metadata(self.file)
+            return int(metadata.num_rows), int(metadata.num_columns), self.dialect
+        if not self.is_csv or self.dialect.encoding.startswith("utf-16"):
+            return None, None, self.dialect
+        with self._open() as stream:
+            return max(0, _count_records(stream) - 1), self.header_width, self.dialect
+
+    def column(self, name: str) -> pd.Series[Any]:
+        """One column in full, the first million rows of it."""
+        self.load([name])
+        return self._columns[name]
+
+    def load(self, names: Sequence[str]) -> None:
+        """Read several columns in one pass, for `column`."""
+        wanted = [name for name in names if name not in self._columns]
+        if not wanted:
+            return
+        if len(self.sample) >= min(self.rows, MOST_KEYS):
+            self._columns.update({name: self.sample[name] for name in wanted})
+            return
+        frame = self._read(wanted, MOST_KEYS)
+        self._columns.update({name: frame[name] for name in wanted})
+
+    def _read(self, columns: Sequence[str] | None, rows: int | None) -> pd.DataFrame:
+        import pandas as pd
+
+        kind = suffix_of(self.path)
+        try:
+            if kind in (".parquet", ".pq"):
+                return _read_parquet(self.file, columns, rows)
+            if kind == ".feather":
+                frame = pd.read_feather(self.file, columns=None if columns is None else list(columns))
+                return frame if rows is None else frame.head(rows)
+            if kind in (".json", ".jsonl", ".ndjson"):
+                lines = self._head().lstrip()[:1] != b"["
+                frame = pd.read_json(self.file, lines=lines, nrows=rows if lines else None)
+                frame = frame if columns is None else frame[list(columns)]
+                return frame if rows is None else frame.head(rows)
+            return self._read_csv(columns, rows)
+        except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, lzma.LZMAError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise TaskError(f"{self.path}: cannot be read as a table: {reason or type(error).__name__}") from error
+
+    def _read_csv(self, columns: Sequence[str] | None, rows: int | None) -> pd.DataFrame:
+        import pandas as pd
+
+        chosen: set[str] | None = None if columns is None else set(columns)
+        for encoding in (self.dialect.encoding, "cp1252", "latin-1"):
+            try:
+                frame: pd.DataFrame = pd.read_csv(
+                    self.file,
+                    sep=self.dialect.separator,
+                    encoding=encoding,
+                    decimal=self.dialect.decimal,
+                    usecols=None if chosen is None else (lambda name: str(name) in chosen),
+                    nrows=rows,
+                    low_memory=False,
+                )
+            except UnicodeDecodeError:
+                continue
+            self.dialect = self.dialect._replace(encoding=encoding)
+            return frame
+        raise TaskError(f"{self.path}: cannot be decoded")  # not reached: latin-1 decodes everything
+
+    def _head(self) -> bytes:
+        try:
+            with self._open() as stream:
+                return stream.read(HEAD)
+        except (OSError, EOFError, zipfile.BadZipFile, lzma.LZMAError) as error:
+            raise TaskError(f"{self.path}: cannot be read: {error}") from error
+
+    @contextmanager
+    def _open(self) -> Iterator[IO[bytes]]:
+        packed = self.path.lower().rsplit(".", 1)[-1]
+        if packed == "zip":
+            with zipfile.ZipFile(self.file) as archive:
+                names = [name for name in archive.namelist() if not name.endswith("/") and "__MACOSX" not in name]
+                if len(names) != 1:
+                    raise TaskError(f"{self.path}: holds {len(names)} files: unpack it first")
+                with archive.open(names[0]) as inner:
+                    yield inner
+            return
+        opener: Any = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}.get(packed, open)
+        with opener(self.file, "rb") as stream:
+            yield stream
+
+
+def _row_limit(columns: int) -> int:
+    return max(LEAST_ROWS, min(MOST_ROWS, CELLS // max(columns, 1)))
+
+
+def _read_parquet(file: Path, columns: Sequence[str] | None, rows: int | None) -> pd.DataFrame:
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if rows is None:
+        return pd.read_parquet(file, columns=None if columns is None else list(columns))
+    source = pq.ParquetFile(file)
+    batches, count = [], 0
+    for batch in source.iter_batches(min(rows, 65_536), columns=None if columns is None else list(columns)):
+        batches.append(batch)
+        count += batch.num_rows
+        if count >= rows:
+            break
+    table = pa.Table.from_batches(batches) if batches else source.schema_arrow.empty_table()
+    frame: pd.DataFrame = table.to_pandas()
+    return frame.head(rows)
+
+
+def _sniff(head: bytes, *, tab: bool) -> Dialect:
+    encoding = _encoding(head)
+    lines = [line for line in head.decode(encoding, errors="replace").splitlines()[:40] if line.strip()]
+    if len(lines) > 1 and len(head) == HEAD:
+        lines = lines[:-1]
+    if not lines:
+        return Dialect(encoding=encoding)
+    separator = "\t" if tab and "\t" in lines[0] else _separator(lines)
+    decimal = "."
+    if separator == ";":
+        values = [value.strip() for row in csv.reader(lines[1:], delimiter=";") for value in row]
+        commas, points = (any(re.fullmatch(rf"-?\d+{mark}\d+", v) for v in values) for mark in (",", r"\."))
+        decimal = "," if commas and not points else "."
+    return Dialect(separator, encoding, decimal)
+
+
+def _encoding(head: bytes) -> str:
+    if head.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8"
+
+
+def _separator(lines: list[str]) -> str:
+    """The one that splits the header in most columns, and the first rows in as many."""
+
+    def width(separator: str) -> tuple[int, int]:
+        rows = [len(row) for row in csv.reader(lines[:20], delimiter=separator)]
+        return (sum(size == rows[0] for size in rows) * (rows[0] > 1), rows[0])
+
+    best = max((",", ";", "\t", "|"), key=width)
+    return best if width(best)[1] > 1 else ","
+
+
+def _count_records(stream: IO[bytes]) -> int:
+    """Count lines that end outside of quotes: the header and the rows."""
+    import numpy as np
+
+    inside, count, last, empty_so_far = 0, 0, b"\n", True
+    while block := stream.read(1 << 24):
+        if b'"' not in block and not inside:
+            count += block.count(b"\n") - block.count(b"\n\n") - block.count(b"\r\n\r\n")
+        else:
+            data = np.frombuffer(block, dtype=np.uint8)
+            quotes = np.cumsum(data == 34, dtype=np.int64) + inside
+            count += int(np.count_nonzero((data == 10) & (quotes % 2 == 0)))
+            inside = int(quotes[-1]) % 2
+        last, empty_so_far = block[-1:], False
+    return count + (last != b"\n" and not empty_so_far)

@@ -1,0 +1,257 @@
+"""Which column is to be predicted, and what kind of thing it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mle_star.models.data_models import TargetProfile, TaskType
+from mle_star.models.errors import TaskError
+from mle_star.models.metric import Metric
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_CLASSES = 100
+FEW = 20
+"""A whole-number target with at most so many values may be classes."""
+USUAL = ("target", "label", "labels", "class", "y", "outcome", "response")
+NOT_NEGATIVE = {"rmsle", "msle", "mean_columnwise_rmsle", "poisson_deviance"}
+ORDERED_LABELS = {"quadratic_kappa"}
+FREE_LABELS = {"dice", "jaccard", "exact_match", "hamming_loss"}
+"""Label metrics that also judge masks, sets and texts: anything goes."""
+
+
+class Columns(NamedTuple):
+    """The columns of the three tables, in order; empty where there is no such table."""
+
+    train: Sequence[str]
+    test: Sequence[str]
+    sample: Sequence[str]
+
+
+def find_id(columns: Columns, sample_is_id: bool) -> str | None:
+    """The sample submission's first column; without one, a column that says id in train and test."""
+    if columns.sample:
+        return columns.sample[0] if sample_is_id else None
+    shared = [name for name in (columns.test or columns.train) if name in columns.train]
+    named = [n for n in shared if re.fullmatch(r"(?i)id|.*[_ ]id|.*[a-z]I[dD]|row_?(id|number|no)?|index", n)]
+    return named[0] if named else None
+
+
+def find_target(columns: Columns, id_column: str | None, classes_of: Any, description: str) -> tuple[str, ...]:
+    """The columns of train that test lacks and the sample submission has; () when they cannot be told.
+
+    `classes_of(name)` gives a column's values as text, for samples with one column per class.
+    """
+    lacking = [n for n in columns.train if n not in columns.test and n != id_column]
+    asked = [n for n in columns.sample if n != id_column and n not in columns.test]
+    if common := tuple(n for n in asked if n in columns.train):
+        if len(common) == len(asked):
+            return common
+    if asked:
+        same = {n.lower(): n for n in columns.train if n != id_column}
+        if all(n.lower() in same for n in asked):
+            return tuple(same[n.lower()] for n in asked)
+    if len(asked) > 1:
+        for name in lacking:
+            if class_columns(asked, classes_of(name)) is not None:
+                return (name,)
+    if columns.test and len(lacking) == 1:
+        return (lacking[0],)
+    repeated = [n for n in columns.sample if n != id_column and n in columns.train]
+    if not lacking and repeated and columns.test:
+        return tuple(repeated)
+    if common:
+        return common
+    for pool in (lacking, [n for n in columns.train if n != id_column] if not columns.test else []):
+        if usual := [n for n in pool if n.lower() in USUAL]:
+            return (usual[0],)
+        if len(pool) == 1:
+            return (pool[0],)
+        marked = [
+            n
+            for n in pool
+            if re.search(rf"(?i)(predict\w*|target\w*)[^.\n]{{0,40}}[`'\"*]{re.escape(n)}[`'\"*]", description)
+        ]
+        marked += [
+            n for n in pool if re.search(rf"(?i)[`'\"*]{re.escape(n)}[`'\"*][^.\n]{{0,30}}\btarget\b", description)
+        ]
+        if len(set(marked)) == 1:
+            return (marked[0],)
+    return ()
+
+
+def class_columns(asked: Sequence[str], classes: Sequence[str]) -> dict[str, str] | None:
+    """Match a wide sample's columns to the classes they stand for: `winner_a`, `prob_a` or `a` to `a`."""
+    if len(asked) < 2 or len(asked) > len(classes) + 1:
+        return None
+    known = {_loose(c): c for c in classes}
+    if all(_loose(name) in known for name in asked):
+        return {name: known[_loose(name)] for name in asked}
+    start = _common(list(asked))
+    ends = [_loose(name[len(start) :]) for name in asked]
+    if start and len(set(ends)) == len(ends) and all(end in known for end in ends):
+        return {name: known[end] for name, end in zip(asked, ends, strict=True)}
+    return None
+
+
+def _loose(name: str) -> str:
+    text = re.sub(r"[\W_]+", "", str(name)).lower() or str(name)
+    return text[:-1] if re.fullmatch(r"\d+0", text) and "." in str(name) else text
+
+
+def _common(names: list[str]) -> str:
+    start = names[0]
+    for name in names[1:]:
+        while not name.startswith(start):
+            start = start[:-1]
+    cut = re.match(r".*[_\W]|.*?(?=\d*$)", start)
+    return cut[0] if cut else start
+
+
+def decide_type(given: TaskType | None, columns: Sequence[pd.Series[Any]], metric: Metric | None) -> TaskType:
+    """Classes or numbers: the target decides, and the metric where the target could be either.
+
+    Raises:
+        TaskError: The given type, or the metric, cannot go with the target.
+    """
+    name = ", ".join(str(c.name) for c in columns)
+    nature = _nature(columns)
+    if given is not None:
+        if given == "regression" and nature == "words":
+            raise TaskError(f"task_type is regression, but the target {name} holds words, not numbers")
+        return given
+    if metric is not None and metric.predicts in ("labels", "probabilities") and metric.name not in FREE_LABELS:
+        return "classification"
+    if metric is not None and metric.predicts == "values" and nature != "words":
+        return "regression"
+    if nature == "free text":
+        return "other"
+    return "regression" if nature == "numbers" else "classification"
+
+
+def check_fit(kind: TaskType, columns: Sequence[pd.Series[Any]], metric: Metric) -> None:
+    """Refuse a metric that cannot judge this target.
+
+    Raises:
+        TaskError: Such as the AUC on a target of many numbers, or the RMSLE on negative ones.
+    """
+    import pandas as pd
+
+    base = metric.name.removeprefix("mean_columnwise_").split("@")[0]
+    for column in columns:
+        values = column.dropna()
+        numeric = pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype)
+        nature = _nature([column])
+        if nature == "numbers" and base not in FREE_LABELS and metric.predicts in ("labels", "probabilities"):
+            whole = bool((values % 1 == 0).all())
+            if not whole or (metric.predicts == "probabilities" and values.nunique() > 0.5 * len(values)):
+                if base in ("log_loss", "brier", "kl_divergence") and values.between(0, 1).all():
+                    continue
+                raise TaskError(
+                    f"{metric.name} judges classes, but the target {column.name} holds numbers "
+                    f"({values.nunique():,} different values): check the metric and the target"
+                )
+        if metric.predicts == "values" and not numeric and kind != "other" and _known_regression(base):
+            if not pd.api.types.is_bool_dtype(values.dtype):
+                raise TaskError(
+                    f"{metric.name} judges numbers, but the target {column.name} holds words such as "
+                    f"{str(values.iloc[0])[:30]!r}: check the metric and the target"
+                )
+        if base in NOT_NEGATIVE and numeric and (values < 0).any():
+            raise TaskError(
+                f"{metric.name} takes a logarithm, but the target {column.name} has negative values "
+                f"(minimum {values.min():g}): check the metric and the target"
+            )
+
+
+def _known_regression(name: str) -> bool:
+    from mle_star.models.metrics import KNOWN
+
+    return name in KNOWN and KNOWN[name].predicts == "values" and name != "concordance_index"
+
+
+def _nature(columns: Sequence[pd.Series[Any]]) -> str:
+    """`numbers`, `few numbers` (could be classes), `words` or `free text`."""
+    import pandas as pd
+
+    natures = set()
+    for column in columns:
+        values = column.dropna()
+        if pd.api.types.is_bool_dtype(values.dtype):
+            natures.add("few numbers")
+        elif pd.api.types.is_numeric_dtype(values.dtype):
+            distinct = values.nunique()
+            whole = bool((values % 1 == 0).all())
+            few = distinct <= 2 or (whole and distinct <= FEW and distinct <= max(2, 0.2 * len(values)))
+            natures.add("few numbers" if few else "numbers")
+        else:
+            from mle_star.tools.profile_columns import column_kind
+
+            natures.add("free text" if column_kind(column) in ("text", "id") else "words")
+    for nature in ("free text", "words", "numbers"):
+        if nature in natures:
+            return nature
+    return "few numbers"
+
+
+def profile_target(kind: TaskType, columns: Sequence[pd.Series[Any]]) -> TargetProfile:
+    """Measure the target.
+
+    Raises:
+        TaskError: A target column has no value at all, or the only target never varies.
+    """
+    import pandas as pd
+
+    names = tuple(str(c.name) for c in columns)
+    for column in columns:
+        if not column.notna().any():
+            raise TaskError(f"the target {column.name} is empty in every row of the training data")
+    if len(columns) == 1 and columns[0].nunique() == 1:
+        raise TaskError(
+            f"the target {names[0]} is {columns[0].dropna().iloc[0]!r} in every row: nothing can be learned"
+        )
+    missing = round(float(max(c.isna().mean() for c in columns)), 4)
+    dtype = "str" if str(columns[0].dtype) in ("object", "string", "str") else str(columns[0].dtype)
+    if kind == "regression":
+        numbers = pd.concat([pd.to_numeric(c, errors="coerce") for c in columns]).dropna().astype(float)
+        quantiles = numbers.quantile([0, 0.05, 0.25, 0.5, 0.75, 0.95, 1])
+        skew = float(numbers.skew()) if len(numbers) > 2 else 0.0
+        return TargetProfile(
+            names=names,
+            kind="numeric",
+            dtype=dtype,
+            quantiles=tuple(_tidy(q) for q in quantiles),
+            skew=round(skew, 3) if skew == skew else None,
+            missing=missing,
+        )
+    if len(columns) > 1 and all(set(c.dropna().unique()) <= {0, 1} for c in columns):
+        shares = tuple((str(c.name), round(float(c.mean()), 4)) for c in columns[:MOST_CLASSES])
+        return TargetProfile(
+            names=names, kind="multilabel", dtype=dtype, classes=shares, class_count=len(columns), missing=missing
+        )
+    counts = pd.concat([c.map(label) for c in columns]).value_counts(normalize=True)
+    shares = tuple((str(value)[:60], round(float(share), 4)) for value, share in counts.head(MOST_CLASSES).items())
+    return TargetProfile(
+        names=names,
+        kind="binary" if len(counts) == 2 else "multiclass",
+        dtype=dtype,
+        classes=shares,
+        class_count=len(counts),
+        missing=missing,
+    )
+
+
+def label(value: object) -> str | None:
+    """A class as text, the same for 1, 1.0 and "1"; None for a missing value."""
+    if value is None or value != value:
+        return None
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _tidy(value: float) -> float:
+    return float(f"{float(value):.6g}")

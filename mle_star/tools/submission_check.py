@@ -1,0 +1,179 @@
+"""Check a submission against the task, so that what is handed in can be graded.
+
+It tells whether a file has the right form, not whether its predictions are any good.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mle_star.models.data_models import SubmissionFormat, TargetProfile, TaskBrief
+from mle_star.models.errors import TaskError
+from mle_star.tools.profile_tables import Table
+from mle_star.tools.profile_target import NOT_NEGATIVE, label
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SUM_TOLERANCE = 0.02
+TRUTH = {"true": "1", "false": "0"}
+
+
+def check_submission(path: str | Path, brief: TaskBrief) -> list[str]:
+    """List what is wrong with a submission, in words for a person and for a model to repair; empty when it is valid."""
+    file = Path(path)
+    wanted = brief.profile.submission
+    if wanted is None:
+        return [] if file.is_file() else [f"there is no file {file.name}: the script must write it"]
+    if not file.is_file():
+        return [f"there is no file {file.name}: the script must write it, with the columns {', '.join(wanted.columns)}"]
+    if not file.stat().st_size:
+        return [f"{file.name} is empty: it should have the columns {', '.join(wanted.columns)}"]
+    try:
+        frame = Table(file.parent, file.name).everything()
+    except TaskError as error:
+        return [str(error)]
+    problems = _columns(list(frame.columns), wanted.columns)
+    problems += _rows(frame, wanted, brief)
+    predictions = [name for name in wanted.prediction_columns if name in frame.columns]
+    for name in predictions:
+        problems += _prediction(frame[name], wanted, brief)
+    if not problems and len(predictions) > 1 and wanted.values == "probabilities":
+        problems += _sums(frame[predictions], brief.profile.target)
+    return problems
+
+
+def _columns(have: Sequence[str], want: Sequence[str]) -> list[str]:
+    if list(have) == list(want):
+        return []
+    missing, extra = [n for n in want if n not in have], [n for n in have if n not in want]
+    problems = []
+    if missing:
+        problems.append(f"missing columns: {_few(missing)}")
+    if extra:
+        index = any(re.fullmatch(r"Unnamed: \d+", name) for name in extra)
+        problems.append(
+            f"columns that do not belong there: {_few(extra)}" + (" (write it with index=False)" if index else "")
+        )
+    if not problems:
+        problems.append("the columns are in another order")
+    return [f"{'; '.join(problems)}: the header should be {','.join(want[:20])}{',...' if len(want) > 20 else ''}"]
+
+
+def _rows(frame: pd.DataFrame, wanted: SubmissionFormat, brief: TaskBrief) -> list[str]:
+    """Compare rows and ids with the sample submission, or with the test table where it knows more rows."""
+    reference, source = _reference(wanted, brief)
+    rows = len(reference) if reference is not None else wanted.rows or brief.profile.test_rows
+    problems = []
+    if rows is not None and len(frame) != rows:
+        problems.append(f"{len(frame):,} rows, but {source} has {rows:,}: predict every row once, drop none")
+    if reference is None or wanted.id_column not in frame.columns:
+        return problems
+    have, want = [label(v) for v in frame[wanted.id_column]], [label(v) for v in reference]
+    name = wanted.id_column
+    if have == want:
+        return problems
+    if blank := sum(v is None for v in have):
+        problems.append(f"{blank:,} rows have no {name}")
+    known, given = set(want), {v for v in have if v is not None}
+    if len(known) == len(want) and len(given) < len(have) - blank:
+        problems.append(f"{len(have) - blank - len(given):,} values of {name} occur more than once")
+    if unknown := sorted(given - known, key=str):
+        problems.append(f"{len(unknown):,} values of {name} are not in {source}, such as {_few(unknown)}")
+    if absent := [v for v in dict.fromkeys(want) if v not in given]:
+        problems.append(f"{len(absent):,} values of {name} in {source} are missing here, such as {_few(absent)}")
+    return problems or [f"the values of {name} are in another order than in {source}"]
+
+
+def _reference(wanted: SubmissionFormat, brief: TaskBrief) -> tuple[pd.Series[Any] | None, str]:
+    """The ids that are to be predicted, and the file that they come from."""
+    root, profile = Path(brief.task.dataset_path), brief.profile
+    tables = [Table(root, path) for path in (wanted.sample_file, profile.test_file) if path]
+    source = tables[0].path if tables else "the test set"
+    holding: list[pd.Series[Any]] = []
+    for table in tables:
+        try:
+            if wanted.id_column in table.names:
+                holding.append(table.everything()[wanted.id_column].rename(table.path))
+        except TaskError:
+            continue
+    if not holding:
+        return None, source
+    best = max(holding, key=len)
+    return best, str(best.name)
+
+
+def _prediction(column: pd.Series[Any], wanted: SubmissionFormat, brief: TaskBrief) -> list[str]:
+    """Check one column of predictions for gaps, and for values that cannot be."""
+    import numpy as np
+    import pandas as pd
+
+    target, name = brief.profile.target, column.name
+    if gaps := int(column.isna().sum()):
+        return [f"{gaps:,} of {len(column):,} predictions in {name} are missing: every row needs one"]
+    if wanted.values == "labels" and target is not None:
+        return _labels(column, target)
+    if wanted.values not in ("numbers", "probabilities"):
+        return []
+    numbers = pd.to_numeric(column, errors="coerce").astype(float)
+    if words := int(numbers.isna().sum()):
+        example = column[numbers.isna()].iloc[0]
+        return [
+            f"{words:,} predictions in {name} are not numbers, such as {str(example)[:40]!r}: {wanted.values} are expected"
+        ]
+    if infinite := int((~np.isfinite(numbers)).sum()):
+        return [f"{infinite:,} predictions in {name} are infinite"]
+    outside = (numbers < 0) | (numbers > 1)
+    if wanted.values == "probabilities" and outside.any():
+        return [
+            f"{int(outside.sum()):,} predictions in {name} are no probabilities (from {numbers.min():g} to "
+            f"{numbers.max():g}): they should lie between 0 and 1"
+        ]
+    if wanted.values == "numbers" and brief.metric.name in NOT_NEGATIVE and (numbers < 0).any():
+        return [
+            f"{int((numbers < 0).sum()):,} predictions in {name} are negative, which {brief.metric.name} cannot take"
+        ]
+    return []
+
+
+def _labels(column: pd.Series[Any], target: TargetProfile) -> list[str]:
+    """Compare labels with the classes of training; 1, 1.0, "1" and True are the same label."""
+    if target.kind == "multilabel":
+        known = {"0", "1"}
+    elif target.class_count is not None and target.class_count == len(target.classes):
+        known = {_same(name) for name, _ in target.classes}
+    else:
+        return []
+    unknown = sorted({str(value) for value in column.unique() if _same(label(value) or "")[:60] not in known})
+    if not unknown:
+        return []
+    return [
+        f"{len(unknown):,} labels in {column.name} are not among the classes of training, such as {_few(unknown)}; "
+        f"allowed: {_few(sorted(known), 12)}"
+    ]
+
+
+def _same(text: str) -> str:
+    text = text.strip()
+    return TRUTH.get(text.lower(), text)
+
+
+def _sums(predictions: pd.DataFrame, target: TargetProfile | None) -> list[str]:
+    if target is None or target.kind not in ("binary", "multiclass"):
+        return []
+    totals = predictions.astype(float).sum(axis=1)
+    off = (totals - 1).abs() > SUM_TOLERANCE
+    if not off.any():
+        return []
+    return [
+        f"the probabilities of {int(off.sum()):,} rows do not add up to 1 (from {totals.min():.3g} to {totals.max():.3g}): "
+        "divide each row by its sum"
+    ]
+
+
+def _few(names: Sequence[object], limit: int = 5) -> str:
+    shown = ", ".join(str(name)[:40] for name in names[:limit])
+    return shown if len(names) <= limit else f"{shown}, ..."
