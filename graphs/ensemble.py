@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
+from langgraph.types import Overwrite
 
 from graphs import evaluation
 from mle_star.agents.ensemble_planner import ensemble_planner
@@ -22,13 +23,12 @@ async def best_single(state: EnsembleState, runtime: Runtime[MLEStarConfig]) -> 
     """Begin with the best solution: what an ensemble has to beat."""
     run = await Run.of(runtime)
     metric = (await run.brief(state["task"])).metric
+    spent = run.time_left("ensemble") <= 0
     ordered = sorted(state["solutions"], key=lambda solution: (*metric.sort_key(solution.score), solution.step))
-    return {"solution": ordered[0] if ordered else None, "round": 0, "spent": run.time_left("ensemble") <= 0}
+    return {"solution": ordered[0] if ordered else None, "round": 0, "attempts": Overwrite([]), "spent": spent}
 
 
-def begin(
-    state: EnsembleState, runtime: Runtime[MLEStarConfig]
-) -> Literal["several solutions", "nothing to combine"]:
+def begin(state: EnsembleState, runtime: Runtime[MLEStarConfig]) -> Literal["several solutions", "nothing to combine"]:
     """Combine two solutions or more."""
     rounds = (runtime.context or MLEStarConfig()).ensemble_iterations
     combine = len(state["solutions"]) > 1 and rounds > 0 and not state["spent"]

@@ -20,40 +20,41 @@ async def execute(state: EvaluationState, runtime: Runtime[MLEStarConfig]) -> di
     """Run the draft. That it fails is a result like any other."""
     run = await Run.of(runtime)
     draft = state["draft"]
-    head = draft.step.partition(".")[0]
-    result = await run.execute(draft, head if head in ("ensemble", "submission") else "paths")
-    usage = Usage(scripts=1, script_seconds=result.seconds)
+    result, ran = await run.execute(draft)
+    usage = Usage(scripts=1, script_seconds=result.seconds) if ran else Usage()
     return {"outcome": Outcome(draft=draft, result=result), "usage": usage}
 
 
 def needs_leakage_check(
     state: EvaluationState, runtime: Runtime[MLEStarConfig]
-) -> Literal["leakage_checker", "execute"]:
+) -> Literal["new preprocessing", "judged before"]:
     """Check what prints a score that is to be believed, unless its preprocessing was judged before."""
     draft = state["draft"]
     wanted = (runtime.context or MLEStarConfig()).leakage_check and draft.delivers == "score"
-    return "leakage_checker" if wanted and not is_cleared(draft.script, draft.cleared) else "execute"
+    return "new preprocessing" if wanted and not is_cleared(draft.script, draft.cleared) else "judged before"
 
 
-def can_be_repaired(state: EvaluationState, runtime: Runtime[MLEStarConfig]) -> Literal["debugger", "__end__"]:
+def can_be_repaired(
+    state: EvaluationState, runtime: Runtime[MLEStarConfig]
+) -> Literal["failed, tries left", "ran", "given up"]:
     """Repair a failure while tries are left; there is nothing to repair when time ran out for the whole phase."""
     result = state["outcome"].result
-    if result.ok or result.error == "no time left":
-        return END
-    tries = (runtime.context or MLEStarConfig()).max_debug_retries
-    return "debugger" if state.get("repairs", 0) < tries else END
+    if result.ok:
+        return "ran"
+    tries = 0 if result.error == "no time left" else (runtime.context or MLEStarConfig()).max_debug_retries
+    return "failed, tries left" if state.get("repairs", 0) < tries else "given up"
 
 
-builder = StateGraph(
-    EvaluationState, MLEStarConfig, input_schema=EvaluationInput, output_schema=EvaluationOutput
-)
+builder = StateGraph(EvaluationState, MLEStarConfig, input_schema=EvaluationInput, output_schema=EvaluationOutput)
 builder.add_node(leakage_checker, retry_policy=RETRY)
 builder.add_node(execute)
 builder.add_node(debugger, retry_policy=RETRY)
 builder.add_conditional_edges(
-    START, needs_leakage_check, {"leakage_checker": "leakage_checker", "execute": "execute"}
+    START, needs_leakage_check, {"new preprocessing": "leakage_checker", "judged before": "execute"}
 )
 builder.add_edge("leakage_checker", "execute")
-builder.add_conditional_edges("execute", can_be_repaired, {"debugger": "debugger", END: END})
+builder.add_conditional_edges(
+    "execute", can_be_repaired, {"failed, tries left": "debugger", "ran": END, "given up": END}
+)
 builder.add_edge("debugger", "execute")
 graph = builder.compile(name="evaluation")

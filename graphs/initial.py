@@ -99,7 +99,7 @@ async def judge_merge(state: InitialState, runtime: Runtime[MLEStarConfig]) -> d
         "better": better,
         "ranked": state["ranked"][1:],
         "merges": state["merges"] + 1,
-        "spent": run.time_left("paths") <= 0,
+        "spent": run.time_left() <= 0,
         "history": await record(run, state["outcome"], accepted=better),
     }
 
@@ -122,7 +122,8 @@ async def judge_revision(state: InitialState, runtime: Runtime[MLEStarConfig]) -
     brief = await run.brief()
     base, revised = state["solution"], state["outcome"].solution
     assert base is not None, "only a solution is revised"
-    names = [file.path for file in brief.profile.files]
+    sample = brief.profile.submission.sample_file if brief.profile.submission else None
+    names = [file.path for file in brief.profile.files if file.path not in (brief.profile.test_file, sample)]
     reads_more = any(name in revised.script and name not in base.script for name in names)
     accepted = revised.score is not None and (reads_more or brief.metric.is_at_least(revised.score, base.score))
     history = await record(run, state["outcome"], accepted=accepted)
@@ -147,9 +148,7 @@ builder.add_conditional_edges(
     after_ranking,
     {"merge": "merger", "nothing to merge": "data_usage_checker", "no candidate ran": END},
 )
-builder.add_conditional_edges(
-    "merger", has_merge, {"run": "execute_merge", "no usable script": "data_usage_checker"}
-)
+builder.add_conditional_edges("merger", has_merge, {"run": "execute_merge", "no usable script": "data_usage_checker"})
 builder.add_edge("execute_merge", "judge_merge")
 builder.add_conditional_edges(
     "judge_merge",

@@ -6,11 +6,12 @@ from typing import Any, Literal
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import Send
+from langgraph.types import Overwrite, Send
 
 from graphs import ensemble, evaluation, initial, refinement
 from mle_star.agents.submission import submission
 from mle_star.models.config import MLEStarConfig
+from mle_star.models.data_models import Usage
 from mle_star.models.state import PathInput, PathOutput, PathState, PipelineInput, PipelineOutput, PipelineState
 from mle_star.tools.ask import RETRY
 from mle_star.tools.ledger import record
@@ -41,6 +42,15 @@ path_graph = path_builder.compile(name="solution_path")
 
 
 # The whole.
+
+
+async def inspect(state: PipelineState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
+    """Measure the data before anything is spent, and leave behind what an earlier run in this thread came to."""
+    run = await Run.of(runtime)
+    await run.begin(state["task"])
+    return {"solutions": Overwrite([]), "history": Overwrite([]), "usage": Overwrite(Usage())} | dict.fromkeys(
+        ("final_score", "final_solution", "submission_path")
+    )
 
 
 def each_path(state: PipelineState, runtime: Runtime[MLEStarConfig]) -> list[Send]:
@@ -103,13 +113,15 @@ def is_valid(state: PipelineState) -> Literal["valid", "next solution", "none le
 
 
 builder = StateGraph(PipelineState, MLEStarConfig, input_schema=PipelineInput, output_schema=PipelineOutput)
+builder.add_node(inspect)
 builder.add_node("solution_path", path_graph)
 builder.add_node("ensemble", ensemble.graph)
 builder.add_node(choose)
 builder.add_node(submission, retry_policy=RETRY)
 builder.add_node("execute_submission", evaluation.graph)
 builder.add_node(finish)
-builder.add_conditional_edges(START, each_path, ["solution_path"])
+builder.add_edge(START, "inspect")
+builder.add_conditional_edges("inspect", each_path, ["solution_path"])
 builder.add_conditional_edges("solution_path", any_solution, {"combine": "ensemble", "no script ran": END})
 builder.add_edge("ensemble", "choose")
 builder.add_edge("choose", "submission")

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
+from langgraph.types import Overwrite
 
 from graphs import evaluation
 from mle_star.agents.ablation_study import ablation_study
@@ -21,7 +22,14 @@ from mle_star.tools.ledger import record, record_skip
 from mle_star.tools.run import Run
 
 
-def begin(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> Literal["first block", "no refinement"]:
+async def begin(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
+    """Set out at t = 0 with nothing studied and nothing refined."""
+    run = await Run.of(runtime)
+    await run.brief(state["task"])
+    return {"outer": 0, "summaries": Overwrite([]), "blocks": Overwrite([]), "summary": "", "best": None}
+
+
+def any_block(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> Literal["first block", "no refinement"]:
     """Refine, unless T is 0."""
     return "first block" if (runtime.context or MLEStarConfig()).outer_loop_iterations else "no refinement"
 
@@ -56,7 +64,7 @@ async def judge(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> dict
         "attempts": [Attempt(plan=state["plan"] or "", score=candidate.score)],
         "best": candidate if leads else best,
         "inner": state["inner"] + 1,
-        "spent": run.time_left("paths") <= 0,
+        "spent": run.time_left() <= 0,
         "history": await record(run, state["outcome"], accepted=leads),
     }
 
@@ -64,19 +72,17 @@ async def judge(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> dict
 async def skip(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
     """Count an inner step for which no plan or no block could be used."""
     run = await Run.of(runtime)
-    step = f"p{state.get('path', 1)}.t{state.get('outer', 0)}.k{state['inner']}"
+    step = f"p{state.get('path', 1)}.t{state['outer']}.k{state['inner']}"
     attempts = [Attempt(plan=state["plan"], score=None)] if state["plan"] else []
     return {
         "attempts": attempts,
         "inner": state["inner"] + 1,
-        "spent": run.time_left("paths") <= 0,
+        "spent": run.time_left() <= 0,
         "history": await record_skip(run, step, "coder" if state["plan"] else "planner", "no usable reply"),
     }
 
 
-def after_candidate(
-    state: RefinementState, runtime: Runtime[MLEStarConfig]
-) -> Literal["more plans", "block done"]:
+def after_candidate(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> Literal["more plans", "block done"]:
     """Try K plans for the block."""
     plans = (runtime.context or MLEStarConfig()).inner_loop_iterations
     return "more plans" if state["inner"] < plans and not state["spent"] else "block done"
@@ -85,12 +91,12 @@ def after_candidate(
 async def adopt(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
     """End the outer step: its best candidate replaces the solution if it improves on it (line 16)."""
     run = await Run.of(runtime)
-    best: Solution | None = state.get("best")
+    best: Solution | None = state["best"]
     return {
         "solution": best or state["solution"],
-        "outer": state.get("outer", 0) + 1,
+        "outer": state["outer"] + 1,
         "best": None,
-        "spent": run.time_left("paths") <= 0,
+        "spent": run.time_left() <= 0,
     }
 
 
@@ -100,9 +106,8 @@ def after_block(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> Lite
     return "next block" if state["outer"] < blocks and not state["spent"] else "done"
 
 
-builder = StateGraph(
-    RefinementState, MLEStarConfig, input_schema=RefinementInput, output_schema=RefinementOutput
-)
+builder = StateGraph(RefinementState, MLEStarConfig, input_schema=RefinementInput, output_schema=RefinementOutput)
+builder.add_node(begin)
 builder.add_node(ablation_study, retry_policy=RETRY)
 builder.add_node("execute_ablation", evaluation.graph)
 builder.add_node(summarizer, retry_policy=RETRY)
@@ -113,11 +118,10 @@ builder.add_node(judge)
 builder.add_node(skip)
 builder.add_node(planner, retry_policy=RETRY)
 builder.add_node(adopt)
-builder.add_conditional_edges(START, begin, {"first block": "ablation_study", "no refinement": END})
+builder.add_edge(START, "begin")
+builder.add_conditional_edges("begin", any_block, {"first block": "ablation_study", "no refinement": END})
 # the outer loop
-builder.add_conditional_edges(
-    "ablation_study", has_study, {"run": "execute_ablation", "no usable script": "extractor"}
-)
+builder.add_conditional_edges("ablation_study", has_study, {"run": "execute_ablation", "no usable script": "extractor"})
 builder.add_edge("execute_ablation", "summarizer")
 builder.add_edge("summarizer", "extractor")
 builder.add_conditional_edges("extractor", has_block, {"refine": "coder", "no usable block": "adopt"})

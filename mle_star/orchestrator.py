@@ -1,13 +1,13 @@
 """The Python entry: start a run, follow it, pause it, take it up again.
 
-    result = MLEStarOrchestrator(MLEStarConfig(model_provider="offline")).run_sync(TaskDescription.from_directory("task"))
+result = MLEStarOrchestrator(MLEStarConfig(model_provider="offline")).run_sync(TaskDescription.from_directory("task"))
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,7 +58,7 @@ class MLEStarOrchestrator:
         """Run the pipeline to its end, from code that is not asynchronous; works in a notebook too."""
         return run_blocking(self.run(task))
 
-    async def stream(self, task: TaskDescription) -> AsyncIterator[Event]:
+    async def stream(self, task: TaskDescription) -> AsyncGenerator[Event, None]:
         """Run the pipeline and yield its progress; `result` is there afterwards. Raises as `run`."""
         from mle_star.tools.preflight import check_model, check_settings
         from mle_star.tools.profile import inspect_task
@@ -88,7 +88,7 @@ class MLEStarOrchestrator:
             pass
         return self._ended()
 
-    async def stream_resume(self, run: str | Path) -> AsyncIterator[Event]:
+    async def stream_resume(self, run: str | Path) -> AsyncGenerator[Event, None]:
         """Go on with a run and yield its progress. Raises as `resume`."""
         from mle_star.tools.preflight import check_model, check_settings
 
@@ -110,7 +110,7 @@ class MLEStarOrchestrator:
         if self._control:
             self._control.request_drain("paused")
 
-    async def _follow(self, folder: RunFolder, about: About) -> AsyncIterator[Event]:
+    async def _follow(self, folder: RunFolder, about: About) -> AsyncGenerator[Event, None]:
         """Drive the graph from the run's last checkpoint, or its beginning, and write down how it ended."""
         from langgraph.errors import GraphDrained
         from langgraph.runtime import RunControl

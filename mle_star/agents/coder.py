@@ -22,7 +22,7 @@ async def coder(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> dict
     def substituted(reply: str) -> str:
         return substitute(solution.script, block, parse_block(reply))
 
-    step = f"p{state.get('path', 1)}.t{state.get('outer', 0)}.k{state['inner']}"
+    step = f"p{state.get('path', 1)}.t{state['outer']}.k{state['inner']}"
     answer = await ask(
         run, "coder", substituted, step=step, agent="coder", script=solution.script, code_block=block, plan=plan
     )

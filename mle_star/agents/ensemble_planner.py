@@ -24,7 +24,5 @@ async def ensemble_planner(state: EnsembleState, runtime: Runtime[MLEStarConfig]
     if attempts:
         prompt, values = "ensemble_planner_next", values | {"history": attempts_text(attempts)}
     step = f"ensemble.r{state.get('round', 0)}"
-    answer = await ask(
-        run, prompt, parse_text, step=step, agent="ensemble_planner", phase="ensemble", **values
-    )
+    answer = await ask(run, prompt, parse_text, step=step, agent="ensemble_planner", **values)
     return {"plan": answer.value, "usage": answer.usage}

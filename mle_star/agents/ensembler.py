@@ -20,7 +20,7 @@ async def ensembler(state: EnsembleState, runtime: Runtime[MLEStarConfig]) -> di
     solutions, plan = state["solutions"], state["plan"] or ""
     step = f"ensemble.r{state.get('round', 0)}"
     answer = await ask(
-        run, "ensembler", parse_script, step=step, agent="ensembler", phase="ensemble",
+        run, "ensembler", parse_script, step=step, agent="ensembler",
         solutions=solutions_text(solutions), plan=plan,
     )  # fmt: skip
     if answer.value is None:

@@ -29,11 +29,11 @@ class Extraction(BaseModel):
 async def extractor(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
     """Choose c_t, which was not refined before, and p_0. No plan means that no usable reply came."""
     run = await Run.of(runtime)
-    script, blocks = state["solution"].script, state.get("blocks", [])
-    step = f"p{state.get('path', 1)}.t{state.get('outer', 0)}.extract"
+    script, blocks = state["solution"].script, state["blocks"]
+    step = f"p{state.get('path', 1)}.t{state['outer']}.extract"
     answer = await ask(
         run, "extractor", partial(parse_extraction, script, blocks), step=step, agent="extractor",
-        script=script, summary=state.get("summary") or "No study was possible.",
+        script=script, summary=state["summary"] or "No study was possible.",
         earlier_blocks=numbered([f"```python\n{block}\n```" for block in blocks]),
     )  # fmt: skip
     fresh = {"inner": 0, "attempts": Overwrite([]), "best": None, "usage": answer.usage}

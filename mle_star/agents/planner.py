@@ -17,7 +17,7 @@ from mle_star.tools.run import Run
 async def planner(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
     """Propose p_k."""
     run = await Run.of(runtime)
-    step = f"p{state.get('path', 1)}.t{state.get('outer', 0)}.k{state['inner']}"
+    step = f"p{state.get('path', 1)}.t{state['outer']}.k{state['inner']}"
     answer = await ask(
         run, "planner", parse_text, step=step, agent="planner",
         code_block=state["block"], history=attempts_text(state["attempts"]),

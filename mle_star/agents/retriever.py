@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from langgraph.runtime import Runtime
+from langgraph.types import Overwrite
 
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import ModelCard
@@ -19,15 +20,14 @@ async def retriever(state: InitialState, runtime: Runtime[MLEStarConfig]) -> dic
     run = await Run.of(runtime)
     await run.brief(state["task"])
     path, count = state.get("path", 1), run.config.num_retrieved_models
-    values = {"path": path, "paths": run.config.num_solutions, "count": count}
-    step = f"p{path}.retrieve"
-    answer = await ask(run, "retriever", parse_cards, step=step, agent="retriever", **values)
+    paths, step = run.config.num_solutions, f"p{path}.retrieve"
+    answer = await ask(run, "retriever", parse_cards, step=step, agent="retriever", path=path, paths=paths, count=count)
     cards, usage = answer.value or (), answer.usage
     if len(cards) < count and run.config.model_provider != "offline":
         await run.emit("note", step=step, agent="retriever", message=f"{len(cards)} of {count} models named; "
                        "the curated library adds the rest")  # fmt: skip
-        cards = distinct([*cards, *await curated_cards(run, values)])
-    return {"cards": cards[:count], "usage": usage}
+        cards = distinct([*cards, *await curated_cards(run, path=path, paths=paths, count=count)])
+    return {"cards": cards[:count], "candidates": Overwrite([]), "usage": usage}
 
 
 def parse_cards(reply: str) -> tuple[ModelCard, ...]:
@@ -48,12 +48,10 @@ def distinct(cards: list[ModelCard]) -> tuple[ModelCard, ...]:
     return tuple(reversed(named.values()))
 
 
-async def curated_cards(run: Run, values: dict[str, int]) -> tuple[ModelCard, ...]:
+async def curated_cards(run: Run, **values: int) -> tuple[ModelCard, ...]:
     """Ask the embedded model, which keeps the curated library, the same question."""
     from mle_star.offline.chat import OfflineChatModel
     from prompts import render
 
     message = await OfflineChatModel().ainvoke(render("retriever", **await run.known_values(), **values))
     return parse_cards(message.text)
-
-

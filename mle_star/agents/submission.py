@@ -17,8 +17,6 @@ from mle_star.tools.ledger import record_skip
 from mle_star.tools.replies import parse_block, parse_json, parse_script
 from mle_star.tools.run import Run
 
-PHASE = "submission"
-
 
 class Subsampling(BaseModel):
     """The reply to the first question."""
@@ -33,7 +31,7 @@ async def submission(state: PipelineState, runtime: Runtime[MLEStarConfig]) -> d
     solution = state["ranked"][tried]
     step = "submission" if tried == 0 else f"submission.{tried}"
     script, usage = await without_subsampling(run, solution.script, step)
-    answer = await ask(run, "submission", parse_script, step=step, agent="submission", phase=PHASE, script=script)
+    answer = await ask(run, "submission", parse_script, step=step, agent="submission", script=script)
     usage += answer.usage
     if answer.value is None:
         skipped = await record_skip(run, step, "submission", answer.problem)
@@ -56,7 +54,7 @@ async def without_subsampling(run: Run, script: str, step: str) -> tuple[str, Us
         block = parse_json(reply, Subsampling).code_block
         return quote_block(script, block) if block.strip() else ""
 
-    names = {"step": step, "agent": "submission", "phase": PHASE}
+    names = {"step": step, "agent": "submission"}
     found = await ask(run, "subsampling_extract", quoted, **names, script=script)
     if not found.value:
         return script, found.usage

@@ -47,7 +47,7 @@ class MLEStarConfig(BaseSettings):
 
     time_limit: float | None = Field(86_400, gt=0, description="Seconds for the whole run; the paper gives 24 hours.")
     script_timeout: float = Field(3_600, gt=0, description="Seconds that one script may run.")
-    parallel_scripts: int | None = Field(None, ge=1, le=256, description="Scripts at once; left out: one a core, up to 4.")
+    parallel_scripts: int | None = Field(None, ge=1, le=256, description="Scripts at once; left out: up to 4.")
 
     runs_dir: Path = Field(Path("runs"), description="Where the runs' folders are made.")
     out_dir: Path | None = Field(None, description="The run's own folder; left out: <runs_dir>/<run_id>.")

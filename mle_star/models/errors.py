@@ -19,8 +19,11 @@ HINTS = {
 }
 
 
-class MLEStarError(Exception):
-    """Base of every error that is meant for people. Its text is one line."""
+class MLEStarError(RuntimeError):
+    """Base of every error that is meant for people. Its text is one line.
+
+    A RuntimeError, since a LangGraph Server passes on the text of well-known kinds of errors alone.
+    """
 
 
 class ConfigError(MLEStarError):

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import add
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 from langgraph.channels import DeltaChannel, LastValue
 from pydantic import TypeAdapter
-from typing_extensions import NotRequired, TypedDict  # pydantic reads no other TypedDict on Python 3.11
+from typing_extensions import TypedDict  # pydantic reads no other TypedDict on Python 3.11
 
 from mle_star.models.data_models import (
     Attempt,

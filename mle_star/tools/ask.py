@@ -39,7 +39,7 @@ class Answer(NamedTuple, Generic[T]):
 
 
 async def ask(
-    run: Run, prompt: str, parse: Callable[[str], T], *, step: str, agent: str, phase: str = "paths", **values: object
+    run: Run, prompt: str, parse: Callable[[str], T], *, step: str, agent: str, **values: object
 ) -> Answer[T]:
     """Ask one agent's question.
 
@@ -54,7 +54,7 @@ async def ask(
     usage, problem = Usage(), ""
     await run.emit("agent started", step=step, agent=agent)
     for _ in range(1 + run.config.reply_retries):
-        if run.time_left(phase) <= 0:
+        if run.time_left(step) <= 0:
             problem = "the time for this phase is over"
             break
         reply, cost = await _call(run, messages, f"{step}-{prompt}")

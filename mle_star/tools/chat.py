@@ -41,14 +41,14 @@ def make_model(config: MLEStarConfig) -> BaseChatModel:
                 max_completion_tokens=config.max_tokens,
                 timeout=config.model_timeout,
                 # servers on the user's own machine ask for no key, the client does
-                api_key=None if os.environ.get("OPENAI_API_KEY") or not config.openai_base_url else "none",  # type: ignore[arg-type]
+                api_key=None if os.environ.get("OPENAI_API_KEY") or not config.openai_base_url else "none",
             )
         case "bedrock":
             from langchain_aws import ChatBedrockConverse
 
             _load_keys()
             return ChatBedrockConverse(
-                model=config.model_id, temperature=config.temperature, max_tokens=config.max_tokens
+                model_id=config.model_id, temperature=config.temperature, max_tokens=config.max_tokens
             )
 
 

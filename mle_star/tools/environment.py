@@ -11,9 +11,9 @@ from mle_star.tools.cores import core_pool
 
 USEFUL_PACKAGES = (
     "autogluon.tabular", "catboost", "category-encoders", "gensim", "imbalanced-learn", "lightgbm", "librosa", "nltk",
-    "numpy", "opencv-python", "opencv-python-headless", "optuna", "pandas", "pillow", "polars", "pyarrow", "scikit-image",
-    "scikit-learn", "scipy", "sentence-transformers", "skrub", "spacy", "statsmodels", "tabpfn", "tensorflow", "timm",
-    "torch", "torchvision", "transformers", "xgboost",
+    "numpy", "opencv-python", "opencv-python-headless", "optuna", "pandas", "pillow", "polars", "pyarrow",
+    "scikit-image", "scikit-learn", "scipy", "sentence-transformers", "skrub", "spacy", "statsmodels", "tabpfn",
+    "tensorflow", "timm", "torch", "torchvision", "transformers", "xgboost",
 )  # fmt: skip
 
 

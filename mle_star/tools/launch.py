@@ -20,7 +20,7 @@ def main() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if cpus:
             os.sched_setaffinity(0, {int(cpu) for cpu in cpus.split(",")})
-    os.execv(sys.executable, [sys.executable, "-u", script])
+    os.execv(sys.executable, [sys.executable, "-u", script])  # noqa: S606 - the script is what we are here for
 
 
 if __name__ == "__main__":

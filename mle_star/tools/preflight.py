@@ -26,7 +26,9 @@ def check_settings(config: MLEStarConfig) -> None:
         raise ConfigError(f"the prompts' folder {folder} is not there")
     names = {*prompts.NAMES, prompts.SHARED}
     if not any((folder / f"{name}.md").is_file() for name in names):
-        raise ConfigError(f"the prompts' folder {folder} holds no prompt: its files are named {', '.join(sorted(names))}.md")
+        raise ConfigError(
+            f"the prompts' folder {folder} holds no prompt: its files are named {', '.join(sorted(names))}.md"
+        )
     for path in sorted(folder.glob("*.md")):
         if path.stem not in names:
             raise ConfigError(f"{path} is no prompt of ours: the names are {', '.join(sorted(names))}")
@@ -54,7 +56,9 @@ async def check_model(config: MLEStarConfig) -> None:
         raise
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise ConfigError(f"{config.model_provider} model {config.model_id} does not answer: {reason}. {_advice(config)}") from None
+        raise ConfigError(
+            f"{config.model_provider} model {config.model_id} does not answer: {reason}. {_advice(config)}"
+        ) from None
 
 
 def _advice(config: MLEStarConfig) -> str:

@@ -253,8 +253,9 @@ class _Inspection:
         features = [n for n in self.train.names if n not in targets and n != id_column]
         if self.test is None:
             return features
-        shared = [n for n in features if n in set(self.test.names)]
-        if only := [n for n in features if n not in set(shared)]:
+        there = set(self.test.names)
+        shared = [n for n in features if n in there]
+        if only := [n for n in features if n not in there]:
             self.warnings.append(f"columns of training that the test lacks: {_listed(only)}")
         return shared
 

@@ -26,7 +26,9 @@ RECUR = 0.1
 """Share of a key's repeated test values that may occur in training all the same."""
 CHANCE = 1e-6
 """How unlikely a random split must make what was seen."""
-MOST_TESTED = 300
+MOST_TESTED = 100
+MOST_EXAMINED = 1000
+"""Columns that may be keys: the first so many are looked at, the first so many of those are tested in full."""
 TIME_WORD = re.compile(
     r"(^|[_\W])(?i:date|time|timestamp|year|month|week|day|hour|minute|quarter|period|step|season|round|t|dt|ts)"
     r"(?i:s?(num|id|idx|time|stamp)?)($|[_\W\d])|[a-z](Date|Time|Day|Week|Month|Year|DT)|^(?i:(date|time)\w+)"
@@ -60,7 +62,7 @@ def measure_split(train: Table, test: Table, features: Sequence[str], id_column:
         table.load(tuple(dict.fromkeys([*ahead, *apart])))
     times = [time for name in ahead if (time := _time(train, test, name))]
     groups = [group for name in apart if (group := _group(train, test, name))]
-    counters = [name for name in names if is_counter(train.sample[name])]
+    counters = _counters(train.sample, names)
     if clock := _choose_time(times, groups):
         counting = [*(t.column for t in times), *_in_step(train.sample, names, clock), *counters]
         return SplitProfile(
@@ -82,6 +84,16 @@ def _sameness(count: int) -> str:
     return f"test rows look like training rows: {columns} goes on in time or holds groups of its own"
 
 
+def _counters(train: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """Columns that only number the rows."""
+    numbers = set(train.select_dtypes("number").columns)
+    numeric = [n for n in names if n in numbers]
+    values = train[numeric].to_numpy(dtype=float)
+    width = values.max(axis=0) - values.min(axis=0) + 1
+    dense = (width >= len(train)) & (width <= 2 * len(train))
+    return [n for n, possible in zip(numeric, dense, strict=True) if possible and is_counter(train[n])]
+
+
 def _ordered(names: Sequence[str], chosen: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in names if name in set(chosen))
 
@@ -91,14 +103,16 @@ def _ordered(names: Sequence[str], chosen: Sequence[str]) -> tuple[str, ...]:
 
 def _ahead(train: pd.DataFrame, test: pd.DataFrame, names: Sequence[str]) -> list[str]:
     """Columns whose test values, in the samples, lie mostly beyond the training values; cheap, before the real test."""
+    import numpy as np
     import pandas as pd
 
-    numeric = [n for n in names if _is_number(train[n]) and _is_number(test[n])]
+    numbers = [set(frame.select_dtypes("number").columns) for frame in (train, test)]
+    numeric = [n for n in names if n in numbers[0] and n in numbers[1]]
     chosen: list[str] = []
     if numeric:
-        limits = train[numeric].quantile(0.95)
-        shares = (test[numeric] > limits).mean()
-        chosen += [n for n in numeric if shares[n] >= 0.5]
+        limits = np.nanquantile(train[numeric].to_numpy(dtype=float), 0.95, axis=0, method="lower")
+        shares = (test[numeric].to_numpy(dtype=float) >= limits).mean(axis=0)
+        chosen += [n for n, share in zip(numeric, shares, strict=True) if share >= 0.5]
     others = [n for n in names if n not in set(numeric) and not pd.api.types.is_bool_dtype(train[n].dtype)]
     chosen += [n for n in others[:MOST_TESTED] if column_kind(train[n]) == "date"]
     return chosen[:MOST_TESTED]
@@ -188,7 +202,13 @@ def _in_step(train: pd.DataFrame, names: Sequence[str], time: _Time) -> list[str
 
 def _apart(train: pd.DataFrame, test: pd.DataFrame, names: Sequence[str]) -> list[str]:
     """Columns whose repeated values hardly recur, in the samples; cheap, before the real test."""
-    keys = [n for n in names if not _is_float_feature(train[n])][:MOST_TESTED]
+    first = test.iloc[:200]
+    keys: list[str] = []
+    for name in names[:MOST_EXAMINED]:
+        if len(keys) == MOST_TESTED:
+            break
+        if not _is_float_feature(train[name]) and not _recurs(train[name], first[name]):
+            keys.append(name)
     return [n for n in keys if _recurrence(train[n], test[n]) is not None]
 
 
@@ -200,6 +220,14 @@ def _is_float_feature(column: pd.Series[Any]) -> bool:
         return False
     values = column.dropna()
     return bool((values % 1 != 0).any())
+
+
+def _recurs(train: pd.Series[Any], test: pd.Series[Any]) -> bool:
+    """Tell, at a glance, whether a column's test values are mostly known from training."""
+    try:
+        return bool(test.dropna().drop_duplicates().isin(train).mean() > 0.5)
+    except TypeError:
+        return False
 
 
 class _Recurrence(NamedTuple):

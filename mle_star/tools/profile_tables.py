@@ -91,7 +91,7 @@ class Table:
                 return _count_records(stream) - 1
         return len(self._read(self.names[:1], None))
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         return list(self.sample.columns)
 

@@ -35,7 +35,8 @@ def find_id(columns: Columns, sample_is_id: bool) -> str | None:
     """The sample submission's first column; without one, a column that says id in train and test."""
     if columns.sample:
         return columns.sample[0] if sample_is_id else None
-    shared = [name for name in (columns.test or columns.train) if name in columns.train]
+    in_train = set(columns.train)
+    shared = [name for name in (columns.test or columns.train) if name in in_train]
     named = [n for n in shared if re.fullmatch(r"(?i)id|.*[_ ]id|.*[a-z]I[dD]|row_?(id|number|no)?|index", n)]
     return named[0] if named else None
 
@@ -45,9 +46,10 @@ def find_target(columns: Columns, id_column: str | None, classes_of: Any, descri
 
     `classes_of(name)` gives a column's values as text, for samples with one column per class.
     """
-    lacking = [n for n in columns.train if n not in columns.test and n != id_column]
-    asked = [n for n in columns.sample if n != id_column and n not in columns.test]
-    if common := tuple(n for n in asked if n in columns.train):
+    in_test, in_train = set(columns.test), set(columns.train)
+    lacking = [n for n in columns.train if n not in in_test and n != id_column]
+    asked = [n for n in columns.sample if n != id_column and n not in in_test]
+    if common := tuple(n for n in asked if n in in_train):
         if len(common) == len(asked):
             return common
     if asked:

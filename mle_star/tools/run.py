@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections import defaultdict
@@ -32,7 +31,8 @@ from mle_star.tools.runner import Job, run_script
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-SHARE_OF_TIME = {"paths": 0.75, "ensemble": 0.85, "submission": 1.0}
+PATHS_SHARE = 0.75
+SHARE_OF_TIME = {"ensemble": 0.85, "submission": 1.0}
 """By what part of the time limit a phase has to be over, so that there is always time for a submission."""
 
 
@@ -60,9 +60,10 @@ class Run:
         info = runtime.execution_info
         run_id = info.thread_id if info else None
         key = run_id or runtime.control
+        config = runtime.context or MLEStarConfig()
         run = _RUNS.get(key)
-        if run is None:
-            run = _RUNS[key] = cls(run_id or uuid4().hex[:12], runtime.context or MLEStarConfig())
+        if run is None or run.config != config:
+            run = _RUNS[key] = cls(run_id or uuid4().hex[:12], config)
         await run.open()
         return run
 
@@ -87,13 +88,25 @@ class Run:
         for path in sorted((self.folder / "scripts").glob("*.json")):
             record = json.loads(path.read_text(encoding="utf-8"))
             self._known[record["digest"]] = ExecutionResult.model_validate(record["result"])
-        self._scripts = len(list((self.folder / "scripts").glob("*.py")))
+        numbers = [path.name.partition("-")[0] for path in (self.folder / "scripts").glob("*.py")]
+        self._scripts = max(map(int, numbers), default=0)
         last = last_line(self.folder / "events.jsonl")
         if last:
             event = Event.model_validate_json(last)
             self._seq, self._started = event.seq, time.monotonic() - event.elapsed
 
     # The task
+
+    async def begin(self, task: TaskDescription) -> TaskBrief:
+        """Measure the task's data anew, and start the clock: what a run does first, and a resumed one does not.
+
+        Raises:
+            TaskError: As `brief`.
+        """
+        self._started = time.monotonic()
+        async with self._lock:
+            self._brief, self._values = None, {}
+        return await self.brief(task)
 
     async def brief(self, task: TaskDescription | None = None) -> TaskBrief:
         """Return the task with everything found out; measured once, then read from the folder.
@@ -138,10 +151,11 @@ class Run:
         """Seconds that the run was active, pauses left out."""
         return time.monotonic() - self._started
 
-    def time_left(self, phase: str = "submission") -> float:
-        """Seconds until `phase` (a key of SHARE_OF_TIME) has to be over; infinite without a limit."""
+    def time_left(self, step: str = "") -> float:
+        """Seconds until the phase of `step` has to be over; infinite without a limit. By default the paths' phase."""
         limit = self.config.time_limit
-        return float("inf") if limit is None else limit * SHARE_OF_TIME[phase] - self.elapsed
+        share = SHARE_OF_TIME.get(step.partition(".")[0], PATHS_SHARE)
+        return float("inf") if limit is None else limit * share - self.elapsed
 
     # Events
 
@@ -179,20 +193,25 @@ class Run:
 
     # Scripts
 
-    async def execute(self, draft: Draft, phase: str) -> ExecutionResult:
-        """Run a script, or return the result that the very same script had earlier in this run."""
-        digest = hashlib.sha256(f"{draft.delivers}\n{draft.script}".encode()).hexdigest()[:16]
+    async def execute(self, draft: Draft) -> tuple[ExecutionResult, bool]:
+        """Run a script, or return the result that the very same script had earlier in this run.
+
+        Returns:
+            The result, and whether the script was run for it.
+        """
+        data = (await self.brief()).model_dump_json()
+        digest = hashlib.sha256(f"{data}\n{draft.delivers}\n{draft.script}".encode()).hexdigest()[:16]
         if draft.delivers == "submission" and not self.submission_file.is_file():
             self._known.pop(digest, None)
         async with self._locks[digest]:  # the same script may be running on another path right now
             if digest in self._known:
-                return self._known[digest]
-            return await self._execute(draft, phase, digest)
+                return self._known[digest], False
+            return await self._execute(draft, digest), True
 
-    async def _execute(self, draft: Draft, phase: str, digest: str) -> ExecutionResult:
+    async def _execute(self, draft: Draft, digest: str) -> ExecutionResult:
         brief = await self.brief()
         async with core_pool(self.config.parallel_scripts).share() as cores:
-            timeout = min(self.config.script_timeout, self.time_left(phase))
+            timeout = min(self.config.script_timeout, self.time_left(draft.step))
             if timeout <= 0:
                 return ExecutionResult(error="no time left", message="The time for this phase of the run is over.")
             self._scripts += 1
@@ -240,7 +259,7 @@ class Run:
         if problems := check_submission(written, brief):
             message = "The submission is not valid:\n" + "\n".join(f"- {problem}" for problem in problems)
             return result.model_copy(update={"error": "bad submission", "message": message})
-        os.replace(written, self.submission_file)
+        written.replace(self.submission_file)
         shutil.copyfile(result.script_path, self.submission_file.with_name("solution.py"))
         return result
 

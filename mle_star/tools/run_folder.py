@@ -1,12 +1,12 @@
 """A run's folder on disk: what is in it, and finding it again.
 
-    run.json            task, config, version, status, result      (written atomically)
-    brief.json          the task with everything that was found in the data
-    checkpoint.sqlite   LangGraph's own checkpoints
-    events.jsonl        every progress event, in order
-    replies/            every prompt and reply
-    scripts/            NNN-<agent>.py as run, .log what it printed, .json what came of it
-    final/              submission.csv, and solution.py that wrote it
+run.json            task, config, version, status, result      (written atomically)
+brief.json          the task with everything that was found in the data
+checkpoint.sqlite   LangGraph's own checkpoints
+events.jsonl        every progress event, in order
+replies/            every prompt and reply
+scripts/            NNN-<agent>.py as run, .log what it printed, .json what came of it
+final/              submission.csv, and solution.py that wrote it
 """
 
 from __future__ import annotations
@@ -79,7 +79,9 @@ class RunFolder:
             ConfigError: It holds a run already, or can't be written.
         """
         if (self.path / "run.json").exists():
-            raise ConfigError(f"{self.path} holds a run already: resume it with `mle-star resume`, or name another --out")
+            raise ConfigError(
+                f"{self.path} holds a run already: resume it with `mle-star resume`, or name another --out"
+            )
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self.write_brief(about.task, brief)
