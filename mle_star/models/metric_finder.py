@@ -13,17 +13,21 @@ HEADING = re.compile(
 )
 ANY_HEADING = re.compile(r"^\s{0,3}#{1,6}\s+\S")
 CUE = re.compile(
-    r"(?i)\b(evaluat\w+|scored|scoring|scores?|metrics?|judg\w+|graded|measured (?:by|with|using|in)|ranked by|leaderboard|"
-    r"performance (?:is|will be)|assessed|maximi[sz]e|minimi[sz]e|optimi[sz]e)\b"
+    r"(?i)\b(evaluat\w+|scored|scoring|scores?|metrics?|judg\w+|graded|measured (?:by|with|using|in)|ranked by|"
+    r"leaderboard|performance (?:is|will be)|assessed|maximi[sz]e|minimi[sz]e|optimi[sz]e)\b"
 )
 NEGATION = re.compile(r"(?i)\b(not|rather than|instead of|unlike|neither|no longer|nor)\b(?:(?!\bbut\b)[^.;:,]){0,30}$")
-AMBIGUOUS = frozenset(
-    "accuracy precision recall sensitivity specificity map f1 dice gini kappa mse mae r2 pearson spearman jaccard "
-    "hamming_loss error_rate perplexity concordance_index hit_rate eer cer wer male rae max_error levenshtein bleu rouge "
-    "exact_match explained_variance huber youden g_mean brier mrr ccc cosine_similarity average_precision".split()
-)
+# fmt: off
+AMBIGUOUS = frozenset({
+    "accuracy", "precision", "recall", "sensitivity", "specificity", "map", "f1", "dice", "gini", "kappa", "mse",
+    "mae", "r2", "pearson", "spearman", "jaccard", "hamming_loss", "error_rate", "perplexity", "concordance_index",
+    "hit_rate", "eer", "cer", "wer", "male", "rae", "max_error", "levenshtein", "bleu", "rouge", "exact_match",
+    "explained_variance", "huber", "youden", "g_mean", "brier", "mrr", "ccc", "cosine_similarity",
+    "average_precision",
+})
+# fmt: on
 """Metrics whose spellings are also words of plain prose: they count only in a sentence about the evaluation."""
-NEVER = frozenset("f acc hr hits r sq uar nll auc pr".split()) - {"auc"}
+NEVER = frozenset(["f", "acc", "hr", "hits", "r", "sq", "uar", "nll", "auc", "pr"]) - {"auc"}
 """Spellings too short to be looked for in prose."""
 
 
@@ -98,7 +102,7 @@ def _refined(phrase: str, sentence: str, start: int, end: int) -> str | None:
     if not name.startswith("mean_columnwise_") and re.search(r"column[- ]?wise", before + " " + after[:30]):
         name = f"mean_columnwise_{name}"
     at = re.match(r"\s*(?:scores?\s*)?(?:@\s*|at\s+|\(\s*@\s*)(\d+|k)\b", after)
-    if at and "@" not in name and metric.predicts in ("ranking", "labels") or (at and name == "average_precision"):
+    if (at and "@" not in name and metric.predicts in ("ranking", "labels")) or (at and name == "average_precision"):
         assert at is not None
         name = f"{'map' if name == 'average_precision' else name}@{at[1]}"
     return name
@@ -121,9 +125,10 @@ def _pattern() -> re.Pattern[str]:
 def _words(phrase: str) -> str:
     gap = r"(?:[\s\-_–*]|\\_)*"
     fill = rf"{gap}(?:(?:the|of|a|score){gap})*"
-    words = []
-    for word in phrase.split():
-        words.append(re.escape(word).replace("cohens", "cohen['’]?s").replace("spearmans", "spearman['’]?s"))
+    words = [
+        re.escape(word).replace("cohens", "cohen['’]?s").replace("spearmans", "spearman['’]?s")
+        for word in phrase.split()
+    ]
     body = fill.join(words)
     body = body.replace("r2", r"r(?:\^?2|²|\^\{2\})")
     return body

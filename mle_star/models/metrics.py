@@ -38,7 +38,8 @@ KNOWN: dict[str, Known] = {
         "probabilities",
         "log loss|logloss|logarithmic loss|multiclass log loss|multi class log loss|mlogloss|multiclass logloss|"
         "multi class logarithmic loss|multiclass logarithmic loss|binary log loss|cross entropy|cross entropy loss|"
-        "crossentropy|binary cross entropy|categorical cross entropy|multiclass cross entropy|multi class cross entropy|"
+        "crossentropy|binary cross entropy|categorical cross entropy|multiclass cross entropy|"
+        "multi class cross entropy|"
         "negative log likelihood|nll|log likelihood loss|weighted log loss|weighted multiclass log loss|"
         "multi class weighted log loss|weighted logarithmic loss",
     ),
@@ -92,7 +93,8 @@ KNOWN: dict[str, Known] = {
     "quadratic_kappa": Known(
         UP,
         "labels",
-        "quadratic kappa|quadratic weighted kappa|quadratically weighted kappa|qwk|weighted kappa|quadratic cohen kappa|"
+        "quadratic kappa|quadratic weighted kappa|quadratically weighted kappa|qwk|weighted kappa|"
+        "quadratic cohen kappa|"
         "quadratic weighted cohen kappa|cohen kappa quadratic|quadratic weighted cohens kappa|"
         "cohens kappa with quadratic weights|cohen kappa with quadratic weights",
     ),
@@ -100,7 +102,8 @@ KNOWN: dict[str, Known] = {
     "error_rate": Known(
         DOWN,
         "labels",
-        "error rate|classification error|misclassification|misclassification rate|misclassification error|zero one loss|0 1 loss",
+        "error rate|classification error|misclassification|misclassification rate|misclassification error|"
+        "zero one loss|0 1 loss",
     ),
     "hamming_loss": Known(DOWN, "labels", "hamming loss|hamming distance|hamming"),
     "jaccard": Known(
@@ -118,7 +121,8 @@ KNOWN: dict[str, Known] = {
     "rmse": Known(
         DOWN,
         "values",
-        "rmse|root mean squared error|root mean square error|root mean squared deviation|rmsd|root mean square deviation|"
+        "rmse|root mean squared error|root mean square error|root mean squared deviation|rmsd|"
+        "root mean square deviation|"
         "root of mean squared error|root squared error",
     ),
     "mse": Known(
@@ -175,7 +179,8 @@ KNOWN: dict[str, Known] = {
     "spearman": Known(
         UP,
         "values",
-        "spearman|spearman correlation|spearman rank correlation|spearmans rank correlation|spearman s rank correlation|"
+        "spearman|spearman correlation|spearman rank correlation|spearmans rank correlation|"
+        "spearman s rank correlation|"
         "spearmans correlation|spearman s correlation|spearman rho|spearman s rho|rank correlation|spearmanr|"
         "spearman correlation coefficient|spearman rank correlation coefficient|spearmans rank correlation coefficient|"
         "spearman s rank correlation coefficient|spearman s correlation coefficient|spearmans correlation coefficient",
@@ -209,8 +214,27 @@ KNOWN: dict[str, Known] = {
     "perplexity": Known(DOWN, "ranking", "perplexity"),
 }
 
-FILLERS = frozenset("the score scores metric metrics of a an on in by value measure neg negative evaluation".split())
-AVERAGES = frozenset("mean average averaged avg overall total".split())
+FILLERS = frozenset(
+    [
+        "the",
+        "score",
+        "scores",
+        "metric",
+        "metrics",
+        "of",
+        "a",
+        "an",
+        "on",
+        "in",
+        "by",
+        "value",
+        "measure",
+        "neg",
+        "negative",
+        "evaluation",
+    ]
+)
+AVERAGES = frozenset(["mean", "average", "averaged", "avg", "overall", "total"])
 COLUMNWISE = re.compile(r"\b(?:column ?wise|columnwise|per column|over (?:all )?columns|mc(?=rmse|auc|mae|logloss))")
 AT_K = re.compile(r"^(?P<name>.+?) ?(?:@|\bat\b) ?\[?(?P<k>k|\d+(?:\.\d+)?|0?\.\d+)\]?(?: .*)?$")
 TOP_K = re.compile(r"^top ?(?P<k>\d+|k) (?:categorical )?(?P<name>accuracy|error rate|error)$")

@@ -54,10 +54,13 @@ async def ask(
     usage, problem = Usage(), ""
     await run.emit("agent started", step=step, agent=agent)
     for _ in range(1 + run.config.reply_retries):
-        if run.time_left(step) <= 0:
+        seconds = run.time_left(step)
+        try:
+            async with asyncio.timeout(None if seconds == float("inf") else max(0.0, seconds)):
+                reply, cost = await _call(run, messages, f"{step}-{prompt}")
+        except TimeoutError:
             problem = "the time for this phase is over"
             break
-        reply, cost = await _call(run, messages, f"{step}-{prompt}")
         usage += cost
         try:
             return Answer(parse(reply), usage)

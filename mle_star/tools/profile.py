@@ -168,19 +168,18 @@ class _Inspection:
         names = self._names()
         if self.task.target is not None:
             given = (self.task.target,) if isinstance(self.task.target, str) else tuple(self.task.target)
-            if self.train is not None and (unknown := [n for n in given if n not in names.train]):
-                if not self._take_labels(given, id_column):
-                    raise TaskError(
-                        f"the target {', '.join(map(repr, unknown))} is not in {self.roles.train}: {_listed(names.train)}"
-                    )
+            unknown = [n for n in given if n not in names.train] if self.train is not None else []
+            if unknown and not self._take_labels(given, id_column):
+                told = ", ".join(map(repr, unknown))
+                raise TaskError(f"the target {told} is not in {self.roles.train}: {_listed(names.train)}")
             return given
         if self.train is None:
             if self.media is not None and self._classes():
                 asked = [n for n in names.sample if n != id_column]
                 return (asked[0],) if len(asked) == 1 else ("label",)
-        elif found := find_target(names, id_column, self._classes_of, self.task.description):
-            return found
-        elif found := self._target_in_labels(names, id_column):
+        elif (found := find_target(names, id_column, self._classes_of, self.task.description)) or (
+            found := self._target_in_labels(names, id_column)
+        ):
             return found
         hint = HINTS["target"]
         if names.train:

@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from mle_star.models.data_models import FileProfile
@@ -41,10 +41,10 @@ class Folder(NamedTuple):
 
 def suffix_of(name: str) -> str:
     """Give the extension that tells the format: `.csv` for `train.csv.gz`."""
-    stem, extension = os.path.splitext(name.lower())
-    if extension in PACKED:
-        return os.path.splitext(stem)[1] or extension
-    return extension
+    dots = PurePosixPath(name.lower()).suffixes
+    if len(dots) > 1 and dots[-1] in PACKED:
+        return dots[-2]
+    return dots[-1] if dots else ""
 
 
 def is_table(name: str) -> bool:

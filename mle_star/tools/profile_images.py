@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from mle_star.models.data_models import ImageProfile
@@ -32,9 +31,9 @@ class Media(NamedTuple):
     @property
     def classes(self) -> dict[str, str]:
         """Folder to class, where each training folder is one; otherwise empty."""
-        if len(self.train) < 2 or len({os.path.dirname(path) for path in self.train}) != 1:
+        if len(self.train) < 2 or len({_parent(path) for path in self.train}) != 1:
             return {}
-        return {path: os.path.basename(path) for path in self.train}
+        return {path: PurePosixPath(path).name for path in self.train}
 
 
 def find_media(folders: Sequence[Folder]) -> Media | None:
@@ -46,7 +45,7 @@ def find_media(folders: Sequence[Folder]) -> Media | None:
         holding = [path for path, count in counts.items() if count]
         usual = Counter(suffix_of(n) for f in folders for n in f.files if suffix_of(n) in suffixes).most_common(1)[0][0]
         names = {n for f in folders for n in f.files if n.lower().endswith(usual)}
-        spelled = Counter(os.path.splitext(n)[1] for n in names).most_common(1)[0][0]
+        spelled = Counter(PurePosixPath(n).suffix for n in names).most_common(1)[0][0]
         test = tuple(path for path in holding if re.search(r"(^|[/_-])test", path.lower()))
         train = tuple(path for path in holding if path not in test)
         named = tuple(path for path in train if re.search(r"(^|[/_-])train", path.lower()))
@@ -83,17 +82,14 @@ def profile_images(
     files = {f.path: f.files for f in folders}
     column, train_pattern = None, _any_pattern(media.train, media)
     test_pattern = _any_pattern(media.test, media)
-    if train is not None:
-        if linked := _link(train, files, media.train, media.suffix):
-            column, train_pattern = linked
-            test_pattern = train_pattern
-            source = test if test is not None and column in test.columns else None
-            if source is not None and (
-                there := _link(source[[column]], files, media.test or media.train, media.suffix)
-            ):
-                test_pattern = there[1]
-            elif media.test:
-                test_pattern = f"{media.test[0]}/{os.path.basename(train_pattern)}".lstrip("/")
+    if train is not None and (linked := _link(train, files, media.train, media.suffix)):
+        column, train_pattern = linked
+        test_pattern = train_pattern
+        source = test if test is not None and column in test.columns else None
+        if source is not None and (there := _link(source[[column]], files, media.test or media.train, media.suffix)):
+            test_pattern = there[1]
+        elif media.test:
+            test_pattern = f"{media.test[0]}/{PurePosixPath(train_pattern).name}".lstrip("/")
     paths = [
         f"{path}/{name}".lstrip("/")
         for path in media.train
@@ -113,11 +109,15 @@ def profile_images(
     )
 
 
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
 def _any_pattern(paths: Sequence[str], media: Media) -> str:
     if not paths:
         return ""
     if len(paths) > 1:
-        return f"{os.path.dirname(paths[0])}/*/{{}}{media.suffix}".lstrip("/")
+        return f"{_parent(paths[0])}/*/{{}}{media.suffix}".lstrip("/")
     return f"{paths[0]}/{{}}{media.suffix}".lstrip("/")
 
 
@@ -137,7 +137,7 @@ def _link(
         starts = [
             "",
             *(f"{path}/" for path in where if path),
-            *(f"{os.path.dirname(path)}/" for path in where if "/" in path),
+            *(f"{_parent(path)}/" for path in where if "/" in path),
         ]
         for start in starts:
             for end in ("", suffix):

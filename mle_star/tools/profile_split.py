@@ -18,6 +18,7 @@ from mle_star.tools.profile_columns import as_times, column_kind, is_counter
 from mle_star.tools.profile_tables import Table
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 BEYOND = 0.9
@@ -86,16 +87,26 @@ def _sameness(count: int) -> str:
 
 def _counters(train: pd.DataFrame, names: Sequence[str]) -> list[str]:
     """Columns that only number the rows."""
-    numbers = set(train.select_dtypes("number").columns)
-    numeric = [n for n in names if n in numbers]
-    values = train[numeric].to_numpy(dtype=float)
+    numeric = _numeric(train, names)
+    values = _matrix(train, numeric)
     width = values.max(axis=0) - values.min(axis=0) + 1
     dense = (width >= len(train)) & (width <= 2 * len(train))
     return [n for n, possible in zip(numeric, dense, strict=True) if possible and is_counter(train[n])]
 
 
+def _numeric(frame: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    numbers = set(frame.select_dtypes("number", exclude="timedelta").columns)
+    return [name for name in names if name in numbers]
+
+
+def _matrix(frame: pd.DataFrame, names: Sequence[str]) -> np.ndarray[Any, Any]:
+    """The columns as floats, shape (rows, columns), a missing value as NaN."""
+    return frame[list(names)].to_numpy(dtype=float, na_value=float("nan"), copy=True)
+
+
 def _ordered(names: Sequence[str], chosen: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name for name in names if name in set(chosen))
+    wanted = set(chosen)
+    return tuple(name for name in names if name in wanted)
 
 
 # --- time -----------------------------------------------------------------------------------------------------------
@@ -106,14 +117,18 @@ def _ahead(train: pd.DataFrame, test: pd.DataFrame, names: Sequence[str]) -> lis
     import numpy as np
     import pandas as pd
 
-    numbers = [set(frame.select_dtypes("number").columns) for frame in (train, test)]
-    numeric = [n for n in names if n in numbers[0] and n in numbers[1]]
+    in_test = set(_numeric(test, names))
+    numeric = [n for n in _numeric(train, names) if n in in_test]
     chosen: list[str] = []
     if numeric:
-        limits = np.nanquantile(train[numeric].to_numpy(dtype=float), 0.95, axis=0, method="lower")
-        shares = (test[numeric].to_numpy(dtype=float) >= limits).mean(axis=0)
+        values = _matrix(train, numeric)
+        values[:, np.isnan(values).all(axis=0)] = np.inf
+        quantile = np.nanquantile if np.isnan(values).any() else np.quantile
+        limits = quantile(values, 0.95, axis=0, method="lower")
+        shares = (_matrix(test, numeric) >= limits).mean(axis=0)
         chosen += [n for n, share in zip(numeric, shares, strict=True) if share >= 0.5]
-    others = [n for n in names if n not in set(numeric) and not pd.api.types.is_bool_dtype(train[n].dtype)]
+    skipped = set(numeric)
+    others = [n for n in names if n not in skipped and not pd.api.types.is_bool_dtype(train[n].dtype)]
     chosen += [n for n in others[:MOST_TESTED] if column_kind(train[n]) == "date"]
     return chosen[:MOST_TESTED]
 
@@ -225,9 +240,11 @@ def _is_float_feature(column: pd.Series[Any]) -> bool:
 def _recurs(train: pd.Series[Any], test: pd.Series[Any]) -> bool:
     """Tell, at a glance, whether a column's test values are mostly known from training."""
     try:
-        return bool(test.dropna().drop_duplicates().isin(train).mean() > 0.5)
+        known = set(train.iloc[:: max(1, len(train) // 5000)].tolist())
+        values = set(test.dropna().tolist())
     except TypeError:
         return False
+    return len(values & known) > 0.5 * len(values)
 
 
 class _Recurrence(NamedTuple):

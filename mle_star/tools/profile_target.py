@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -49,9 +50,8 @@ def find_target(columns: Columns, id_column: str | None, classes_of: Any, descri
     in_test, in_train = set(columns.test), set(columns.train)
     lacking = [n for n in columns.train if n not in in_test and n != id_column]
     asked = [n for n in columns.sample if n != id_column and n not in in_test]
-    if common := tuple(n for n in asked if n in in_train):
-        if len(common) == len(asked):
-            return common
+    if (common := tuple(n for n in asked if n in in_train)) and len(common) == len(asked):
+        return common
     if asked:
         same = {n.lower(): n for n in columns.train if n != id_column}
         if all(n.lower() in same for n in asked):
@@ -156,12 +156,12 @@ def check_fit(kind: TaskType, columns: Sequence[pd.Series[Any]], metric: Metric)
                     f"{metric.name} judges classes, but the target {column.name} holds numbers "
                     f"({values.nunique():,} different values): check the metric and the target"
                 )
-        if metric.predicts == "values" and not numeric and kind != "other" and _known_regression(base):
-            if not pd.api.types.is_bool_dtype(values.dtype):
-                raise TaskError(
-                    f"{metric.name} judges numbers, but the target {column.name} holds words such as "
-                    f"{str(values.iloc[0])[:30]!r}: check the metric and the target"
-                )
+        words = not numeric and not pd.api.types.is_bool_dtype(values.dtype) and len(values) > 0
+        if words and metric.predicts == "values" and kind != "other" and _known_regression(base):
+            raise TaskError(
+                f"{metric.name} judges numbers, but the target {column.name} holds words such as "
+                f"{str(values.iloc[0])[:30]!r}: check the metric and the target"
+            )
         if base in NOT_NEGATIVE and numeric and (values < 0).any():
             raise TaskError(
                 f"{metric.name} takes a logarithm, but the target {column.name} has negative values "
@@ -234,8 +234,11 @@ def profile_target(kind: TaskType, columns: Sequence[pd.Series[Any]]) -> TargetP
         return TargetProfile(
             names=names, kind="multilabel", dtype=dtype, classes=shares, class_count=len(columns), missing=missing
         )
-    counts = pd.concat([c.map(label) for c in columns]).value_counts(normalize=True)
-    shares = tuple((str(value)[:60], round(float(share), 4)) for value, share in counts.head(MOST_CLASSES).items())
+    counts: Counter[str] = Counter()
+    for column in columns:
+        counts.update({label(value) or "": int(count) for value, count in column.value_counts().items()})
+    total = sum(counts.values())
+    shares = tuple((name[:60], round(count / total, 4)) for name, count in counts.most_common(MOST_CLASSES))
     return TargetProfile(
         names=names,
         kind="binary" if len(counts) == 2 else "multiclass",

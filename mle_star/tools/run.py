@@ -42,7 +42,7 @@ class Run:
     def __init__(self, run_id: str, config: MLEStarConfig) -> None:
         self.run_id = run_id
         self.config = config
-        self.folder = (config.out_dir or config.runs_dir / run_id).absolute()
+        self.folder = config.out_dir or config.runs_dir / run_id
         self._brief: TaskBrief | None = None
         self._lock = asyncio.Lock()
         self._known: dict[str, ExecutionResult] = {}
@@ -60,7 +60,7 @@ class Run:
         info = runtime.execution_info
         run_id = info.thread_id if info else None
         key = run_id or runtime.control
-        config = runtime.context or MLEStarConfig()
+        config = runtime.context or await asyncio.to_thread(MLEStarConfig)
         run = _RUNS.get(key)
         if run is None or run.config != config:
             run = _RUNS[key] = cls(run_id or uuid4().hex[:12], config)
@@ -80,6 +80,7 @@ class Run:
                 self._opened = True
 
     def _open(self) -> None:
+        self.folder = self.folder.absolute()
         for name in ("scripts", "replies", "work", "final"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         for left_over in (self.folder / "work").iterdir():

@@ -55,9 +55,8 @@ def _columns(have: Sequence[str], want: Sequence[str]) -> list[str]:
         problems.append(f"missing columns: {_few(missing)}")
     if extra:
         index = any(re.fullmatch(r"Unnamed: \d+", name) for name in extra)
-        problems.append(
-            f"columns that do not belong there: {_few(extra)}" + (" (write it with index=False)" if index else "")
-        )
+        hint = " (write it with index=False)" if index else ""
+        problems.append(f"columns that do not belong there: {_few(extra)}{hint}")
     if not problems:
         problems.append("the columns are in another order")
     return [f"{'; '.join(problems)}: the header should be {','.join(want[:20])}{',...' if len(want) > 20 else ''}"]
@@ -121,9 +120,8 @@ def _prediction(column: pd.Series[Any], wanted: SubmissionFormat, brief: TaskBri
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
     if words := int(numbers.isna().sum()):
         example = column[numbers.isna()].iloc[0]
-        return [
-            f"{words:,} predictions in {name} are not numbers, such as {str(example)[:40]!r}: {wanted.values} are expected"
-        ]
+        told = f"such as {str(example)[:40]!r}: {wanted.values} are expected"
+        return [f"{words:,} predictions in {name} are not numbers, {told}"]
     if infinite := int((~np.isfinite(numbers)).sum()):
         return [f"{infinite:,} predictions in {name} are infinite"]
     outside = (numbers < 0) | (numbers > 1)
@@ -169,8 +167,8 @@ def _sums(predictions: pd.DataFrame, target: TargetProfile | None) -> list[str]:
     if not off.any():
         return []
     return [
-        f"the probabilities of {int(off.sum()):,} rows do not add up to 1 (from {totals.min():.3g} to {totals.max():.3g}): "
-        "divide each row by its sum"
+        f"the probabilities of {int(off.sum()):,} rows do not add up to 1 "
+        f"(from {totals.min():.3g} to {totals.max():.3g}): divide each row by its sum"
     ]
 
 

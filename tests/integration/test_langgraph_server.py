@@ -1,0 +1,113 @@
+"""A whole run on `langgraph dev`, driven through langgraph_sdk: no `--allow-blocking`, the embedded model, real scripts."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from langgraph_sdk import get_client
+
+pytestmark = pytest.mark.integration
+REPO = Path(__file__).parents[2]
+START_SECONDS = 60
+SETTINGS = {
+    "model_provider": "offline",
+    "num_retrieved_models": 2,
+    "outer_loop_iterations": 1,
+    "inner_loop_iterations": 1,
+    "ensemble_iterations": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start `langgraph dev` on a free port, in a folder of its own for what it leaves behind."""
+    folder = tmp_path_factory.mktemp("server")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        str(Path(sys.executable).with_name("langgraph")), "dev", "--no-browser", "--no-reload", "--port", str(port),
+        "--config", str(REPO / "langgraph.json"),
+    ]  # fmt: skip
+    log = folder / "server.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(START_SECONDS * 2):
+            try:
+                if httpx.get(f"{url}/ok").is_success:
+                    break
+            except httpx.TransportError:
+                assert process.poll() is None, log.read_text()
+                time.sleep(0.5)
+        else:
+            pytest.fail(f"the server did not come up:\n{log.read_text()}")
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+async def test_the_four_graphs_are_served_and_the_form_asks_for_the_task_alone(server: str) -> None:
+    client = get_client(url=server)
+    assistants = await client.assistants.search(limit=20)
+    assert {assistant["graph_id"] for assistant in assistants} == {"mle_star", "initial", "refinement", "ensemble"}
+    assistant = next(assistant for assistant in assistants if assistant["graph_id"] == "mle_star")
+    schemas = await client.assistants.get_schemas(assistant["assistant_id"])
+    form = schemas["input_schema"]
+    assert form is not None
+    assert list(form["properties"]) == ["task"]
+    assert "dataset_path" in str(form)
+    context = schemas["context_schema"]
+    assert context is not None
+    assert context["properties"]["inner_loop_iterations"]["default"] == 4
+
+
+async def test_a_whole_run_streams_its_events_and_leaves_a_valid_submission(server: str, tmp_path: Path) -> None:
+    client = get_client(url=server)
+    thread = await client.threads.create()
+    kinds, steps = [], []
+    async for part in client.runs.stream(
+        thread["thread_id"],
+        "mle_star",
+        input={"task": {"dataset_path": str(REPO / "examples" / "penguins")}},
+        context=SETTINGS | {"runs_dir": str(tmp_path)},
+        stream_mode="custom",
+        stream_subgraphs=True,
+    ):
+        assert part.event != "error", part.data
+        if part.event.startswith("custom"):
+            kinds.append(part.data["kind"])
+            steps.append(part.data.get("step", ""))
+    state = await client.threads.get_state(thread["thread_id"])
+    values = state["values"]
+    assert {"agent started", "script started", "script finished", "step"} <= set(kinds)
+    assert {"p1.candidate1", "p2.candidate1", "p1.t0.k0", "p2.t0.k0", "ensemble.r0", "submission"} <= set(steps)
+    assert values["final_score"] < 1.0986, "log loss of three classes, better than chance"
+    assert Path(values["submission_path"]).is_file()
+
+
+async def test_a_task_that_can_not_be_used_fails_with_one_clear_line(server: str, tmp_path: Path) -> None:
+    client = get_client(url=server)
+    thread = await client.threads.create()
+    errors = [
+        part.data
+        async for part in client.runs.stream(
+            thread["thread_id"],
+            "mle_star",
+            input={"task": {"dataset_path": str(tmp_path / "nowhere")}},
+            context=SETTINGS | {"runs_dir": str(tmp_path)},
+            stream_mode="custom",
+        )
+        if part.event == "error"
+    ]
+    assert errors
+    assert "nowhere" in str(errors[0])
