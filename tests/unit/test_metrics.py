@@ -1,0 +1,182 @@
+"""Metrics under the names people give them."""
+
+import pickle
+
+import pytest
+
+from mle_star.models.data_models import Direction
+from mle_star.models.errors import ConfigError, MissingFacts
+from mle_star.models.metric_finder import find_metric
+from mle_star.models.metrics import KNOWN, recognise, resolve_metric
+
+SPELLINGS = {
+    "auc_roc": [
+        "AUC",
+        "ROC AUC",
+        "ROC-AUC score",
+        "auroc",
+        "roc_auc",
+        "area under the ROC curve",
+        "AUC (ROC)",
+        "Area Under the Receiver Operating Characteristic Curve (AUROC)",
+        "Mean AUC",
+    ],
+    "log_loss": [
+        "logloss",
+        "Log Loss",
+        "log-loss",
+        "multi-class log loss",
+        "Cross-Entropy",
+        "neg_log_loss",
+        "mlogloss",
+    ],
+    "accuracy": ["Accuracy", "accuracy_score", "classification accuracy", "the mean accuracy"],
+    "balanced_accuracy": ["balanced accuracy score", "Balanced_Accuracy"],
+    "f1": ["F1", "F1-score", "f1_score", "F-measure", "mean F1"],
+    "f1_macro": ["macro F1", "F1 (macro)", "macro-averaged F1 score", "f1-macro"],
+    "f1_micro": ["micro F1", "micro-averaged F1"],
+    "f1_weighted": ["weighted F1 score", "f1_weighted"],
+    "f2": ["F2 score", "f2"],
+    "f0.5": ["F0.5", "F0.5-score"],
+    "mcc": ["MCC", "Matthews correlation coefficient", "Matthew's correlation"],
+    "average_precision": ["Average Precision", "PR AUC", "auprc", "area under the precision-recall curve"],
+    "quadratic_kappa": ["QWK", "Quadratic Weighted Kappa", "quadratic weighted Cohen's kappa"],
+    "kappa": ["Cohen's kappa", "Cohen’s Kappa", "cohen_kappa_score"],
+    "brier": ["Brier", "Brier score", "brier_score_loss"],
+    "rmse": ["RMSE", "root mean squared error", "Root-Mean-Square Error", "neg_root_mean_squared_error"],
+    "mse": ["MSE", "mean squared error", "neg_mean_squared_error"],
+    "mae": ["MAE", "mean absolute error"],
+    "medae": ["MedAE", "median absolute error"],
+    "mape": ["MAPE", "mean absolute percentage error"],
+    "smape": ["SMAPE", "sMAPE", "symmetric mean absolute percentage error"],
+    "wmape": ["WMAPE", "WAPE"],
+    "rmsle": ["RMSLE", "root mean squared logarithmic error", "Root Mean Squared Log Error (RMSLE)"],
+    "msle": ["MSLE", "mean_squared_log_error"],
+    "r2": ["R2", "R²", "R^2", "r2_score", "R-squared", "coefficient of determination"],
+    "pinball": ["pinball loss", "quantile loss"],
+    "spearman": ["Spearman", "Spearman's rank correlation coefficient", "Spearman’s rho"],
+    "pearson": ["Pearson correlation", "Pearson's r"],
+    "map@5": ["MAP@5", "map @ 5", "Mean Average Precision at 5", "mean average precision @ 5 (MAP@5)"],
+    "ndcg@10": ["NDCG@10", "nDCG at 10"],
+    "recall@20": ["Recall@20"],
+    "accuracy@5": ["top-5 accuracy"],
+    "hit_rate@10": ["HR@10", "hit rate @10"],
+    "gini": ["Gini", "Normalized Gini Coefficient"],
+    "dice": ["Dice", "Dice coefficient", "Sørensen-Dice"],
+    "jaccard": ["IoU", "Jaccard index", "intersection over union"],
+    "concordance_index": ["concordance index", "C-index"],
+    "mean_columnwise_rmse": ["MCRMSE", "mean columnwise RMSE", "mean column-wise root mean squared error"],
+    "mean_columnwise_auc_roc": ["mean column-wise ROC AUC"],
+    "mean_columnwise_log_loss": ["mean columnwise log loss"],
+}
+SMALLER_IS_BETTER = {
+    "log_loss",
+    "brier",
+    "rmse",
+    "mse",
+    "mae",
+    "medae",
+    "mape",
+    "smape",
+    "wmape",
+    "rmsle",
+    "msle",
+    "pinball",
+}
+
+
+@pytest.mark.parametrize(("name", "spelling"), [(name, s) for name, each in SPELLINGS.items() for s in each])
+def test_a_usual_spelling_gives_the_canonical_name(name: str, spelling: str) -> None:
+    for written in (spelling, spelling.lower(), spelling.upper(), f"  {spelling} "):
+        assert resolve_metric(written, None).name == name
+
+
+@pytest.mark.parametrize("name", [*KNOWN, *SPELLINGS])
+def test_a_canonical_name_is_its_own_spelling(name: str) -> None:
+    assert resolve_metric(name, None).name == name
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_the_direction_is_known(name: str) -> None:
+    assert resolve_metric(name, None).maximize is (name.removeprefix("mean_columnwise_") not in SMALLER_IS_BETTER)
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"), [("AUC", "maximize", "minimize"), ("rmse", "minimize", "maximize")]
+)
+def test_a_direction_that_contradicts_a_known_metric_is_refused_by_name(
+    name: str, right: Direction, wrong: Direction
+) -> None:
+    assert resolve_metric(name, right).direction
+    with pytest.raises(ConfigError, match=resolve_metric(name, None).name):
+        resolve_metric(name, wrong)
+
+
+def test_an_unknown_metric_needs_a_direction_and_keeps_its_name() -> None:
+    with pytest.raises(MissingFacts) as raised:
+        resolve_metric("Widget Quality", None)
+    assert raised.value.fields == ("metric_direction",)
+    assert "Widget Quality" in str(raised.value)
+    metric = resolve_metric(" Widget Quality ", "minimize")
+    assert (metric.name, metric.maximize) == ("Widget Quality", False)
+
+
+@pytest.mark.parametrize("name", ["score", "the metric", "mean", "error", "banana", "@5", "42", "…"])
+def test_a_word_that_names_no_metric_is_not_one(name: str) -> None:
+    assert recognise(name) is None
+
+
+def test_an_empty_name_is_refused() -> None:
+    with pytest.raises(ConfigError):
+        resolve_metric("  ", "maximize")
+
+
+def test_what_a_submission_must_hold_follows_from_the_metric() -> None:
+    held = {name: resolve_metric(name, None).predicts for name in ("auc", "accuracy", "rmse", "map@5", "qwk")}
+    assert held == {"auc": "probabilities", "accuracy": "labels", "rmse": "values", "map@5": "ranking", "qwk": "labels"}
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Submissions are scored by the **root mean squared logarithmic error (RMSLE)**:", "rmsle"),
+        ("## Evaluation\nSubmissions are scored by **accuracy**: the share of", "accuracy"),
+        ("Submissions are scored by the **multi-class logarithmic loss**: the mean", "log_loss"),
+        ("Submissions are scored by the **area under the ROC curve (AUC)** between", "auc_roc"),
+        ("Submissions are evaluated on area under the ROC curve between the predicted probability and", "auc_roc"),
+        ("evaluated on Root-Mean-Squared-Error (RMSE) between the logarithm of the predicted value and the", "rmsle"),
+        ("Submissions are scored based on the quadratic weighted kappa, which measures", "quadratic_kappa"),
+        ("Submissions are evaluated according to the Mean Average Precision @ 5 (MAP@5)", "map@5"),
+        ("Evaluated using the macro F1-score.", "f1_macro"),
+        ("Metric: F1 score (macro averaged)", "f1_macro"),
+        ("evaluated on micro-averaged F1", "f1_micro"),
+        (
+            "evaluated on the mean column-wise ROC AUC. In other words, the score is the average",
+            "mean_columnwise_auc_roc",
+        ),
+        ("scored using MCRMSE, mean columnwise root mean squared error", "mean_columnwise_rmse"),
+        ("## Metric\nR²", "r2"),
+        ("The evaluation metric is not accuracy but log loss.", "log_loss"),
+        ("This sensor has a mean absolute error of 3. Submissions are evaluated on SMAPE between", "smape"),
+        ("Your score is the percentage of passengers you correctly predict. This is known as accuracy.\n", None),
+        ("## Metric\nYour score is the percentage you correctly predict. This is known as accuracy.", "accuracy"),
+        ("scored by Cohen’s kappa with quadratic weights", "quadratic_kappa"),
+        ("The metric is NDCG@5", "ndcg@5"),
+        ("The evaluation metric is **Weighted Mean Absolute Percentage Error**", "wmape"),
+        ("We evaluate by Spearman's rank correlation coefficient", "spearman"),
+        ("Mean absolute error is used to judge.", "mae"),
+        ("The map shows the region. Recall that the accuracy of the sensor is low.", None),
+        ("## Evaluation\nRecall that a map of sites is included. Scored by RMSE.", "rmse"),
+        ("Predict the gini of a country. The metric is MAE.", "mae"),
+        ("", None),
+        ("nothing of the kind", None),
+    ],
+)
+def test_the_metric_is_found_in_a_description(text: str, name: str | None) -> None:
+    assert find_metric(text) == name
+
+
+def test_missing_facts_keep_their_fields_between_processes() -> None:
+    error = pickle.loads(pickle.dumps(MissingFacts(("target", "test_file"))))
+    assert error.fields == ("target", "test_file")
+    assert "TaskDescription(target=...)" in str(error)

