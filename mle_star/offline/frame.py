@@ -1,0 +1,246 @@
+"""The frame that all scripts share: target, blend, validation, score. What goes into it is the modality's."""
+
+from __future__ import annotations
+
+import re
+
+from mle_star.offline import metrics
+from mle_star.offline.parts import frame_part
+from mle_star.offline.recipe import Facts, Family, Recipes
+from mle_star.offline.script import Script, constants, features_list, models_table
+
+POSITIVE_LABELS = ("1", "true", "yes", "y", "t", "positive", "pos", "1.0")
+
+
+def write_script(facts: Facts, recipes: Recipes, families: tuple[Family, ...], seed: int, split_seed: int) -> str:
+    """Write a complete script for these families of models."""
+    names = " and ".join(family.name for family in families)
+    score = metrics.scoring(facts)
+    imports = ["import os", "", "import numpy as np", "import pandas as pd"]
+    if score.imports:
+        imports.append(f"from sklearn.metrics import {score.imports}")
+    head = f'"""{facts.title}: {names}, judged by {facts.metric.name}."""\n\n' + "\n".join(imports)
+    return Script(
+        head,
+        (
+            ("Settings", settings(facts, recipes, seed, split_seed)),
+            ("Loading", loading(facts, recipes)),
+            ("Target", target(facts)),
+            ("Features", features(facts, recipes)),
+            ("Preparation", functions(facts, recipes, [family.prepare for family in families])),
+            ("Models", models(facts, recipes, families)),
+            ("Blend", blending(facts)),
+            ("Validation", validation(facts)),
+        ),
+    ).text
+
+
+def fold_counts(facts: Facts) -> tuple[int, int]:
+    """How many folds the rows are split into, and how many of them are used: small data needs all of them."""
+    rows = facts.search_rows
+    if facts.profile.split.kind == "time":
+        return 5, 1
+    work = rows * max(facts.columns, 10) * (facts.class_count if facts.classifies and facts.class_count > 2 else 1)
+    if rows > 10_000 or work > 5_000_000:
+        return 5, 1
+    if rows > 3_000 or work > 500_000:
+        return 5, 3
+    return (10, 10) if rows < 300 else (5, 5)
+
+
+def settings(facts: Facts, recipes: Recipes, seed: int, split_seed: int) -> str:
+    """The constants of a script."""
+    folds, used = fold_counts(facts)
+    split = facts.profile.split
+    lines = [
+        f"SEED = {seed}",
+        f"SPLIT_SEED = {split_seed}  # the same in all solutions, so that their scores can be compared",
+        "CORES = len(os.sched_getaffinity(0))",
+        "BAGS = 1  # models per fit, each with its own seed, averaged",
+        f"FOLDS = {folds}",
+        f"FOLDS_USED = {used}",
+        constants(TARGETS=list(facts.targets)),
+        constants(TARGET_KIND=target_kind(facts)),
+    ]
+    if facts.classifies and len(facts.targets) == 1 and facts.class_count == 2:
+        lines.append(f"POSITIVE = {positive_label(facts)!r}")
+    if not facts.classifies:
+        lines.append(f"ABSOLUTE_LOSS = {metrics.absolute_loss(facts)!r}")
+    if split.kind == "group" and split.column:
+        lines.append(f"GROUP_COLUMN = {split.column!r}")
+    lines.append(recipes.settings(facts))
+    return "\n".join(line for line in lines if line)
+
+
+def target_kind(facts: Facts) -> str:
+    """The target's kind in scikit-learn's words."""
+    if not facts.classifies:
+        return "continuous"
+    return "binary" if facts.class_count == 2 or len(facts.targets) > 1 else "multiclass"
+
+
+def positive_label(facts: Facts) -> str:
+    """The class whose probability a single column holds: the one the column is named after, `1`, `yes`, ..."""
+    labels = [plain_label(label) for label, _ in (facts.profile.target.classes if facts.profile.target else ())]
+    submission = facts.profile.submission
+    named = submission.prediction_columns if submission else ()
+    for label in labels:
+        if len(named) == 1 and label.lower() == named[0].lower():
+            return label
+    for label in labels:
+        if label.lower() in POSITIVE_LABELS:
+            return label
+    return max(labels, default="1")
+
+
+def plain_label(label: str) -> str:
+    """A label as scripts print it: whole numbers without `.0`."""
+    return re.sub(r"^(-?\d+)\.0$", r"\1", label)
+
+
+def loading(facts: Facts, recipes: Recipes) -> str:
+    """Read the training rows, those with a target, and no more of them than a search may use."""
+    lines = [recipes.loading(facts)]
+    if facts.classifies:
+        lines.append("train = train.dropna(subset=TARGETS).reset_index(drop=True)")
+    else:
+        lines.append(
+            'train[TARGETS] = train[TARGETS].apply(pd.to_numeric, errors="coerce").replace([np.inf, -np.inf], np.nan)'
+        )
+        lines.append("train = train.dropna(subset=TARGETS).reset_index(drop=True)")
+    if facts.profile.train_rows is None or facts.rows > facts.max_rows:
+        lines.append(subsampling(facts.max_rows))
+    return "\n".join(lines)
+
+
+def subsampling(rows: int) -> str:
+    """The one statement that limits the training rows."""
+    return (
+        f"train = train.sample(n=min(len(train), {rows:_}), random_state=SPLIT_SEED)"
+        ".sort_index().reset_index(drop=True)  # subsampling, while we search"
+    )
+
+
+def target(facts: Facts) -> str:
+    """Define `target`, and `classes` for classification."""
+    if not facts.classifies:
+        several = len(facts.targets) > 1
+        return f'target = train[{"TARGETS" if several else "TARGETS[0]"}].to_numpy(dtype="float64")'
+    if len(facts.targets) > 1:
+        return (
+            "classes = np.array([0, 1])\n"
+            'target = (train[TARGETS].replace({"True": 1, "False": 0}).astype("float64") > 0).to_numpy(dtype="int64")'
+        )
+    lines = [
+        "labels = train[TARGETS[0]].infer_objects()",
+        'if labels.dtype.kind == "f" and (labels % 1 == 0).all():',
+        "    labels = labels.astype(int)  # whole numbers that a gap in the column turned into floats",
+        'if labels.dtype.kind not in "iufb":',
+        "    labels = labels.astype(str)",
+    ]
+    if facts.class_count == 2:
+        lines.append("classes = np.array(sorted(labels.unique(), key=lambda label: (str(label) == POSITIVE, label)))")
+    else:
+        lines.append("classes = np.array(sorted(labels.unique()))")
+    lines.append('target = pd.Categorical(labels, categories=classes).codes.astype("int64")')
+    return "\n".join(lines)
+
+
+def features(facts: Facts, recipes: Recipes) -> str:
+    """The feature functions, and the list of them."""
+    names = recipes.features(facts)
+    text = functions(facts, recipes, list(names))
+    return "\n\n\n".join(part for part in (text, features_list(names)) if part)
+
+
+def functions(facts: Facts, recipes: Recipes, names: list[str]) -> str:
+    """The named functions and those that they call, each once; what is called stands first."""
+    found: dict[str, str] = {}
+
+    def add(name: str) -> None:
+        if name in found:
+            return
+        for needed in recipes.part_needs(name):
+            add(needed)
+        source = recipes.part(name, facts)
+        if source is not None:
+            found[name] = source
+
+    for name in names:
+        add(name)
+    return "\n\n\n".join(found.values())
+
+
+def models(facts: Facts, recipes: Recipes, families: tuple[Family, ...]) -> str:
+    """The models' functions and the table of them."""
+    text = functions(facts, recipes, [family.model for family in families])
+    table = models_table({family.model: (family.prepare, family.model) for family in families})
+    return "\n\n\n".join((text, table))
+
+
+def loss_variant(facts: Facts) -> str:
+    """Which loss blends are fitted by."""
+    name = facts.metric.name
+    if facts.classifies:
+        if len(facts.targets) > 1:
+            return "multilabel"
+        return "auc" if facts.class_count == 2 and name in {"auc_roc", "gini"} else "classification"
+    if name in {"rmsle", "msle"}:
+        return "logs"
+    if name in {"mape", "smape"}:
+        return "relative"
+    return "absolute" if name in {"mae", "medae"} else "squared"
+
+
+def blending(facts: Facts) -> str:
+    """How predictions become one: the mean, to begin with; then how they become labels, where labels are judged."""
+    parts = [frame_part("loss", loss_variant(facts)), frame_part("blend_weights"), frame_part("blend")]
+    decision = metrics.scoring(facts).decision
+    if decision in {"threshold", "priors", "stretch"}:
+        parts += [frame_part("decide", decision), frame_part("fit_decision", decision)]
+    elif decision == "argmax":
+        parts.append(frame_part("decide", "half" if len(facts.targets) > 1 else "argmax"))
+    if not facts.classifies:
+        scale = "log" if metrics.judged_on_logs(facts) else "plain"
+        parts = [frame_part("model_scale", scale), *parts]
+    return "\n\n\n".join(parts)
+
+
+def validation(facts: Facts) -> str:
+    """Folds, out-of-fold predictions, the metric, and the line that prints the score."""
+    scoring = metrics.scoring(facts)
+    several = len(facts.targets) > 1
+    kind = facts.profile.split.kind
+    if kind == "random" or not facts.profile.split.column:
+        folds = "stratified" if facts.classifies and not several else "plain"
+    else:
+        folds = kind
+    fitting = (
+        ("multilabel" if several else "classification")
+        if facts.classifies
+        else ("several" if several else "regression")
+    )
+    argument = "probabilities" if facts.classifies and scoring.decision == "none" else "prediction"
+    score = f'def score(target, {argument}):\n    """The metric: {facts.metric.name}, {facts.metric.direction}."""\n'
+    if scoring.remark:
+        score += f"    {scoring.remark}\n"
+    score += f"    return {scoring.expression}"
+    evaluation = {"none": "direct", "argmax": "argmax"}.get(scoring.decision, "tuned")
+    parts = [
+        frame_part("folds", folds),
+        frame_part("build"),
+        frame_part("fit_predict", fitting),
+        frame_part("out_of_fold"),
+        score,
+        frame_part("cross_fitted"),
+        frame_part("evaluate", evaluation),
+        MAIN,
+    ]
+    return "\n\n\n".join(parts)
+
+
+MAIN = """\
+rows = build(train)
+parts, held = out_of_fold(rows, target, MODELS)
+validation_score = evaluate(parts, target[held])
+print(f"Final Validation Performance: {validation_score}")"""

@@ -1,0 +1,148 @@
+"""How scripts compute the metrics: the text of `score`, and how probabilities are turned into what it judges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mle_star.offline.recipe import Facts
+
+Decision = Literal["none", "argmax", "threshold", "priors", "stretch"]
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """One metric as a script states it."""
+
+    expression: str
+    """Of `target` and `prediction` (labels or values) or `probabilities`; `binary` forms read column 1."""
+    imports: str = ""
+    """Name in sklearn.metrics that it needs."""
+    decision: Decision = "none"
+    """How class probabilities become labels: not at all, the most probable, by a tuned threshold, ..."""
+    remark: str = ""
+
+
+def scoring(facts: Facts) -> Scoring:
+    """The metric of the task, or the nearest sensible one where its name is unknown."""
+    name = facts.metric.name
+    table = _classification(facts) if facts.classifies else _REGRESSION
+    if name in table:
+        return table[name]
+    remark = f"# {name} is not known here: the score below stands in for it."
+    if not facts.classifies:
+        fallback = _REGRESSION["r2" if facts.metric.maximize else "rmse"]
+    elif not facts.metric.maximize:
+        fallback = table["log_loss"]
+    else:
+        fallback = table["auc_roc" if facts.metric.predicts == "probabilities" else "accuracy"]
+    return Scoring(fallback.expression, fallback.imports, fallback.decision, remark)
+
+
+def absolute_loss(facts: Facts) -> bool:
+    """Whether the metric rewards medians rather than means."""
+    return facts.metric.name in {"mae", "medae", "mape", "smape"}
+
+
+def judged_on_logs(facts: Facts) -> bool:
+    """Whether models should learn the logarithm of the target: relative errors count, or the target is very skewed."""
+    target = facts.profile.target
+    if facts.classifies or target is None or not target.quantiles or target.quantiles[0] < 0:
+        return False
+    if facts.metric.name in {"rmsle", "msle", "mape", "smape"}:
+        return True
+    skewed = (target.skew or 0.0) > 1.0
+    return skewed and facts.metric.name in {"mae", "medae"}
+
+
+def _classification(facts: Facts) -> dict[str, Scoring]:
+    if len(facts.targets) > 1:
+        return _MULTILABEL
+    return _BINARY if facts.class_count == 2 else _MULTICLASS
+
+
+_EXPECTED = "probabilities[:, 1]"
+
+_BINARY = {
+    "auc_roc": Scoring(f"roc_auc_score(target, {_EXPECTED})", "roc_auc_score"),
+    "average_precision": Scoring(f"average_precision_score(target, {_EXPECTED})", "average_precision_score"),
+    "log_loss": Scoring("log_loss(target, probabilities.clip(1e-6), labels=range(len(classes)))", "log_loss"),
+    "brier": Scoring(f"np.mean((target - {_EXPECTED}) ** 2)"),
+    "gini": Scoring(f"2 * roc_auc_score(target, {_EXPECTED}) - 1", "roc_auc_score"),
+    "accuracy": Scoring("accuracy_score(target, prediction)", "accuracy_score", "argmax"),
+    "balanced_accuracy": Scoring("balanced_accuracy_score(target, prediction)", "balanced_accuracy_score", "threshold"),
+    "f1": Scoring("f1_score(target, prediction, zero_division=0)", "f1_score", "threshold"),
+    "f1_macro": Scoring('f1_score(target, prediction, average="macro", zero_division=0)', "f1_score", "threshold"),
+    "f1_micro": Scoring('f1_score(target, prediction, average="micro")', "f1_score", "argmax"),
+    "f1_weighted": Scoring('f1_score(target, prediction, average="weighted")', "f1_score", "threshold"),
+    "precision": Scoring("precision_score(target, prediction, zero_division=0)", "precision_score", "argmax"),
+    "recall": Scoring("recall_score(target, prediction, zero_division=0)", "recall_score", "argmax"),
+    "mcc": Scoring("matthews_corrcoef(target, prediction)", "matthews_corrcoef", "threshold"),
+    "quadratic_kappa": Scoring(
+        'cohen_kappa_score(target, prediction, weights="quadratic")', "cohen_kappa_score", "threshold"
+    ),
+    "kappa": Scoring("cohen_kappa_score(target, prediction)", "cohen_kappa_score", "threshold"),
+}
+
+_MACRO = 'average="macro", zero_division=0'
+
+_MULTICLASS = {
+    "auc_roc": Scoring(
+        "np.mean([roc_auc_score(target == c, probabilities[:, c]) for c in np.unique(target)])", "roc_auc_score"
+    ),
+    "average_precision": Scoring(
+        "np.mean([average_precision_score(target == c, probabilities[:, c]) for c in np.unique(target)])",
+        "average_precision_score",
+    ),
+    "log_loss": _BINARY["log_loss"],
+    "brier": Scoring("np.mean(np.sum((np.eye(len(classes))[target] - probabilities) ** 2, axis=1))"),
+    "accuracy": _BINARY["accuracy"],
+    "balanced_accuracy": Scoring("balanced_accuracy_score(target, prediction)", "balanced_accuracy_score", "priors"),
+    "f1": Scoring(f"f1_score(target, prediction, {_MACRO})", "f1_score", "priors"),
+    "f1_macro": Scoring(f"f1_score(target, prediction, {_MACRO})", "f1_score", "priors"),
+    "f1_micro": _BINARY["f1_micro"],
+    "f1_weighted": Scoring('f1_score(target, prediction, average="weighted")', "f1_score", "priors"),
+    "precision": Scoring(f"precision_score(target, prediction, {_MACRO})", "precision_score", "priors"),
+    "recall": Scoring(f"recall_score(target, prediction, {_MACRO})", "recall_score", "priors"),
+    "mcc": Scoring("matthews_corrcoef(target, prediction)", "matthews_corrcoef", "priors"),
+    "quadratic_kappa": Scoring(
+        'cohen_kappa_score(target, prediction, weights="quadratic")', "cohen_kappa_score", "stretch"
+    ),
+    "kappa": Scoring("cohen_kappa_score(target, prediction)", "cohen_kappa_score", "priors"),
+}
+
+_COLUMNS = "for column in range(target.shape[1])"
+_SIDES = "target[:, column], probabilities[:, column]"
+_CUT_SIDES = "target[:, column], prediction[:, column]"
+
+_MULTILABEL = {
+    "auc_roc": Scoring(f"np.mean([roc_auc_score({_SIDES}) {_COLUMNS}])", "roc_auc_score"),
+    "average_precision": Scoring(f"np.mean([average_precision_score({_SIDES}) {_COLUMNS}])", "average_precision_score"),
+    "log_loss": Scoring(
+        f"np.mean([log_loss(target[:, column], probabilities[:, column].clip(1e-6, 1 - 1e-6), labels=[0, 1]) {_COLUMNS}])",
+        "log_loss",
+    ),
+    "brier": Scoring("np.mean((target - probabilities) ** 2)"),
+    "accuracy": Scoring("np.mean(target == prediction)", "", "argmax"),
+    "f1": Scoring(f"np.mean([f1_score({_CUT_SIDES}, zero_division=0) {_COLUMNS}])", "f1_score", "argmax"),
+    "f1_macro": Scoring(f"np.mean([f1_score({_CUT_SIDES}, zero_division=0) {_COLUMNS}])", "f1_score", "argmax"),
+    "f1_micro": Scoring("f1_score(target.ravel(), prediction.ravel(), zero_division=0)", "f1_score", "argmax"),
+}
+
+_REGRESSION = {
+    "rmse": Scoring("np.sqrt(np.mean((target - prediction) ** 2))"),
+    "mse": Scoring("np.mean((target - prediction) ** 2)"),
+    "mae": Scoring("np.mean(np.abs(target - prediction))"),
+    "medae": Scoring("np.median(np.abs(target - prediction))"),
+    "mape": Scoring("np.mean(np.abs(target - prediction) / np.abs(target).clip(np.finfo(float).eps))"),
+    "smape": Scoring(
+        "100 * np.mean(2 * np.abs(target - prediction) / (np.abs(target) + np.abs(prediction)).clip(1e-12))"
+    ),
+    "rmsle": Scoring("np.sqrt(np.mean((np.log1p(target) - np.log1p(prediction.clip(0))) ** 2))"),
+    "msle": Scoring("np.mean((np.log1p(target) - np.log1p(prediction.clip(0))) ** 2)"),
+    "r2": Scoring("r2_score(target, prediction)", "r2_score"),
+    "explained_variance": Scoring("explained_variance_score(target, prediction)", "explained_variance_score"),
+    "max_error": Scoring("np.max(np.abs(target - prediction))"),
+    "pearson": Scoring("np.corrcoef(target.ravel(), prediction.ravel())[0, 1]"),
+    "spearman": Scoring("np.corrcoef(pd.Series(target.ravel()).rank(), pd.Series(prediction.ravel()).rank())[0, 1]"),
+}

@@ -1,0 +1,175 @@
+"""The last script: without subsampling, trained on all rows, it predicts the test set and writes the submission."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from mle_star.offline import metrics
+from mle_star.offline.drafting import fenced
+from mle_star.offline.frame import write_script
+from mle_star.offline.library import recipes_for
+from mle_star.offline.parts import frame_part
+from mle_star.offline.reading import Prompt
+from mle_star.offline.recipe import Facts
+from mle_star.offline.script import Script
+
+SUBSAMPLING = re.compile(r"^[ \t]*(\w+) = \1\.sample\(n=min\(.*# subsampling.*$", re.MULTILINE)
+ANY_SUBSAMPLING = re.compile(
+    r"^(?P<indent>[ \t]*)(?P<name>\w+)\s*=\s*(?P=name)\s*(?:\.sample\(.*|\.head\(\s*[\d_]+\s*\).*|(?:\.iloc)?\[\s*:\s*[\w.]+\s*\].*)$",
+    re.MULTILINE,
+)
+CAPPED_READ = re.compile(r"^.*\bread_csv\(.*\bnrows\s*=\s*[\w.]+.*$", re.MULTILINE)
+OUT_OF_FOLD = re.compile(r"^([ \t]*)parts, held = out_of_fold\(rows, target, MODELS\)$", re.MULTILINE)
+ENSEMBLE = "# --- Ensemble ---"
+VALIDATION_ROWS = 30_000
+"""The score and the blend's weights are settled on this many rows; the models are then fitted to all of them."""
+
+
+def subsampling_extract(prompt: Prompt) -> str:
+    """Quote the statements that limit the training rows."""
+    return json.dumps({"code_block": find_subsampling(prompt.part("script"))})
+
+
+def find_subsampling(script: str) -> str:
+    """The block that subsamples, empty where there is none; of several, the lines from the first to the last."""
+    matches = list(SUBSAMPLING.finditer(script))
+    if matches:
+        return script[matches[0].start() : matches[-1].end()]
+    other = ANY_SUBSAMPLING.search(script) or CAPPED_READ.search(script)
+    if other is None:
+        return ""
+    block = other[0]
+    return block if script.count(block) == 1 else ""
+
+
+def subsampling_remove(prompt: Prompt) -> str:
+    """The block without the limit."""
+    block = prompt.part("code_block")
+    kept = SUBSAMPLING.sub(lambda match: _indent(match[0]) + "# All training rows are used.", block)
+    if kept == block:
+        kept = re.sub(r",\s*nrows\s*=\s*[\w.]+", "", block)
+    if kept == block:
+        kept = ANY_SUBSAMPLING.sub(lambda match: f"{match['indent']}{match['name']} = {match['name']}.copy()", block)
+    return fenced(kept)
+
+
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]
+
+
+def submission(prompt: Prompt) -> str:
+    """The script that writes the submission.
+
+    A script that the library did not write cannot be turned: the library's strongest family takes its place.
+    """
+    facts, text = prompt.facts, prompt.part("script")
+    if not Script.parse(text).is_ours and ENSEMBLE not in text:
+        recipes = recipes_for(facts)
+        text = write_script(facts, recipes, recipes.families(facts)[:1], seed=0, split_seed=0)
+    text = SUBSAMPLING.sub(lambda match: _indent(match[0]) + "# All training rows are used.", text)
+    text = re.sub(r"^([ \t]*BAGS = )1\b", rf"\g<1>{bags(facts)}", text, flags=re.MULTILINE)
+    if facts.rows > VALIDATION_ROWS:
+        text = OUT_OF_FOLD.sub(_on_some_rows, text)
+    ensemble = ENSEMBLE in text
+    body = [] if ensemble else [frame_part("predict")]
+    if len(_prediction_columns(facts)) > 1 and len(facts.targets) == 1 and facts.classifies:
+        body.append(frame_part("class_place"))
+    body.append(writing(facts, ensemble=ensemble))
+    return fenced(Script.parse(text).with_section("Submission", "\n\n\n".join(body)).text)
+
+
+def bags(facts: Facts) -> int:
+    """How many seeds to average at the end: few rows can pay for many."""
+    return 5 if facts.rows <= 3_000 else 3 if facts.rows <= 40_000 else 1
+
+
+def _on_some_rows(match: re.Match[str]) -> str:
+    lines = [
+        f"judged = np.sort(np.random.default_rng(SPLIT_SEED).permutation(len(rows))[:{VALIDATION_ROWS:_}])",
+        "# The score and the weights are settled on some of the rows; the submission's models are fitted to all.",
+        "parts, held = out_of_fold(rows.iloc[judged], target[judged], MODELS)",
+        "held = judged[held]",
+    ]
+    return "\n".join(match[1] + line for line in lines)
+
+
+def _prediction_columns(facts: Facts) -> tuple[str, ...]:
+    form = facts.profile.submission
+    return form.prediction_columns if form and form.prediction_columns else facts.targets
+
+
+def writing(facts: Facts, *, ensemble: bool) -> str:
+    """Load the test rows, predict them, write the file."""
+    form = facts.profile.submission
+    id_column = form.id_column if form else None
+    columns = _prediction_columns(facts)
+    lines = [recipes_for(facts).test_loading(facts)]
+    lines += [
+        "for name in train.columns.difference(test.columns):",
+        "    test[name] = np.nan  # what only training rows have (the target among it) is unknown here",
+    ]
+    if ensemble:
+        lines[1:] = []
+        lines += ["weights = blend_weights(parts, target[held])", "prediction = blend(predict(test, weights), weights)"]
+    else:
+        lines.append("weights = blend_weights(parts, target[held])")
+        lines.append("prediction = blend(predict(build(test), weights), weights)")
+    decision = metrics.scoring(facts).decision
+    if decision == "argmax":
+        lines.append("decided = decide(prediction)")
+    elif decision != "none":
+        fitted = "cross_fitted(parts, target[held])"
+        lines.append(f"decided = decide(prediction, fit_decision({fitted}, target[held]))")
+    lines.append("submission = pd.DataFrame()")
+    sample = form.sample_file if form else None
+    if id_column:
+        if sample:
+            lines.append(f"sample = pd.read_csv({f'./input/{sample}'!r}, dtype={{{id_column!r}: str}})")
+            lines.append(
+                f"submission[{id_column!r}] = test[{id_column!r}] if {id_column!r} in test.columns else "
+                f"sample[{id_column!r}]"
+            )
+        else:
+            lines.append(f"submission[{id_column!r}] = test[{id_column!r}]")
+    lines += values(facts, columns, decided=decision != "none")
+    if id_column and sample:
+        lines += [
+            f"same_rows = set(sample[{id_column!r}]) == set(submission[{id_column!r}])",
+            f"if same_rows and submission[{id_column!r}].is_unique:",
+            f"    submission = sample[[{id_column!r}]].merge(submission, on={id_column!r})  # in the sample's order",
+        ]
+    order = form.columns if form and form.columns else ()
+    if order and set(order) == {*([id_column] if id_column else []), *columns}:
+        lines.append(f"submission = submission[{list(order)!r}]")
+    lines += [
+        'os.makedirs("./final", exist_ok=True)',
+        'submission.to_csv("./final/submission.csv", index=False)',
+        'print(f"wrote {len(submission)} rows")',
+        'print(f"Final Validation Performance: {validation_score}")',
+    ]
+    return "\n".join(lines)
+
+
+def values(facts: Facts, columns: tuple[str, ...], *, decided: bool) -> list[str]:
+    """The lines that put the predictions into the submission's columns."""
+    form = facts.profile.submission
+    if len(facts.targets) > 1:
+        source = "decided" if decided else "prediction"
+        places = {name: number for number, name in enumerate(facts.targets)}
+        return [
+            f"submission[{name!r}] = {source}[:, {places.get(name, number)}]" for number, name in enumerate(columns)
+        ]
+    if not facts.classifies:
+        return [f"submission[{columns[0]!r}] = prediction"]
+    if len(columns) > 1:
+        return [
+            f"for column in {list(columns)!r}:",
+            "    submission[column] = prediction[:, class_place(column)]",
+        ]
+    wants = form.values if form else "unknown"
+    labels = wants == "labels" or (wants != "probabilities" and facts.metric.predicts == "labels")
+    if labels or facts.class_count != 2:
+        chosen = "decided" if decided else "np.argmax(prediction, axis=1)"
+        return [f"submission[{columns[0]!r}] = classes[{chosen}]"]
+    return [f"submission[{columns[0]!r}] = prediction[:, 1]"]

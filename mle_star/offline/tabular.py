@@ -1,0 +1,264 @@
+"""Recipes for tables: which models and features a table calls for, and their text."""
+
+from __future__ import annotations
+
+import re
+
+from mle_star.models.data_models import ColumnProfile
+from mle_star.offline import parts
+from mle_star.offline.recipe import Facts, Family, Idea, set_keywords
+from mle_star.offline.script import constants
+
+FAMILIES = (
+    Family(
+        "LightGBM, gradient-boosted trees",
+        "Leaf-wise gradient boosting with early stopping: takes missing values as they are, learns thresholds and "
+        "interactions by itself, and is fast on large tables.",
+        "tree_matrix", "lightgbm", ("lightgbm",),
+    ),
+    Family(
+        "CatBoost, oblivious boosted trees",
+        "Gradient boosting with symmetric trees and ordered statistics: strong with its defaults, hard to overfit.",
+        "tree_matrix", "catboost", ("catboost",),
+    ),
+    Family(
+        "HistGradientBoosting with random columns",
+        "scikit-learn's histogram boosting with small trees, each cut over a random half of the columns.",
+        "tree_matrix", "hist_gradient_boosting",
+    ),
+    Family(
+        "ExtraTrees, extremely randomised trees",
+        "Hundreds of trees with random cuts, averaged: low variance, and unlike boosting in its errors.",
+        "tree_matrix", "extra_trees",
+    ),
+    Family(
+        "Regularised linear model on splines and one-hot categories",
+        "A ridge or logistic regression on smooth curves of the numbers, on categories and on words of "
+        "texts: strong on "
+        "small data and a good partner for trees.",
+        "spline_matrix", "linear",
+    ),
+    Family(
+        "Multi-layer perceptron on normalised columns",
+        "A small neural network over quantile-normalised numbers and one-hot categories, averaged over starts: smooth "
+        "where trees make steps.",
+        "dense_matrix", "neural_network",
+    ),
+    Family(
+        "XGBoost, level-wise boosted trees",
+        "Regularised gradient boosting that grows trees level by level, over random columns and rows.",
+        "tree_matrix", "xgboost", ("xgboost",),
+    ),
+    Family(
+        "Nystroem kernel machine",
+        "An RBF kernel approximated by landmarks under a linear model: smooth functions of all columns at once.",
+        "dense_matrix", "kernel_machine",
+    ),
+    Family(
+        "Random forest",
+        "Bagged trees over bootstrap samples: robust, needs no tuning.",
+        "tree_matrix", "random_forest",
+    ),
+    Family(
+        "skrub TableVectorizer with boosted trees",
+        "skrub reads dates, categories and texts of a messy table by itself; a histogram booster learns from them.",
+        "table_matrix", "booster_on_table", ("skrub",),
+    ),
+    Family(
+        "Nearest neighbours on scaled columns",
+        "Predicts from the most similar training rows: no assumptions at all, a partner for the others.",
+        "dense_matrix", "nearest_neighbours",
+    ),
+)  # fmt: skip
+
+NEEDS = {
+    "spline_matrix": ("scaled_matrix",),
+    "dense_matrix": ("scaled_matrix",),
+    "scaled_matrix": ("column_kinds",),
+    "tree_matrix": ("column_kinds",),
+    "date_features": ("as_dates",),
+}
+
+
+class TabularRecipes:
+    """What is known of tables of any shape. Also serves modalities that have no recipes of their own."""
+
+    name = "tabular"
+
+    def families(self, facts: Facts) -> tuple[Family, ...]:
+        """Families whose packages are listed, strongest first for this table's size."""
+        found = [family for family in FAMILIES if facts.environment.has(*family.packages)]
+        if facts.columns > 300:
+            late = {"neural_network", "kernel_machine", "nearest_neighbours", "booster_on_table"}
+        elif facts.search_rows < 2_000:
+            # On few rows averaged and smooth models come before boosting.
+            late = {"nearest_neighbours", "booster_on_table"}
+        else:
+            late = {"nearest_neighbours"}
+        return tuple(sorted(found, key=lambda family: family.model in late))
+
+    def settings(self, facts: Facts) -> str:
+        """Columns by what they are."""
+        columns = facts.profile.columns
+        split = facts.profile.split
+        time_columns = [split.column] if split.kind == "time" and split.column else []
+        dates = [column.name for column in columns if column.kind == "date"]
+        untrusted = [name for name in split.untrusted if name not in dates]
+        useless = [column.name for column in columns if column.kind in {"id", "path", "constant"}]
+        drop = [*facts.targets, *_id_columns(facts), *useless, *untrusted]
+        if split.kind == "group" and split.column:
+            drop.append(split.column)
+        drop = list(dict.fromkeys(drop))
+        kept = [column for column in columns if column.name not in drop]
+        return constants(
+            DROP=drop,
+            DATES=[column.name for column in kept if column.kind == "date"],
+            TEXTS=[column.name for column in kept if column.kind == "text"],
+            STRINGS=[column.name for column in kept if _is_string(column)],
+            NUMBERS=[column.name for column in kept if column.kind == "numeric"],
+            CATEGORIES=[column.name for column in kept if column.kind in {"category", "boolean"}],
+            TIME_COLUMNS=time_columns,
+        )
+
+    def loading(self, facts: Facts) -> str:
+        """Read the training table; find the columns whose numbers are written as text."""
+        text = f"train = {read_call(facts.profile.train_file or 'train.csv', facts)}\n"
+        return text + NUMBERS_AS_TEXT
+
+    def test_loading(self, facts: Facts) -> str:
+        """Read the test table as the training table was read."""
+        return f"test = {read_call(facts.profile.test_file or 'test.csv', facts)}"
+
+    def features(self, facts: Facts) -> tuple[str, ...]:
+        """Cleaning, then what the kinds of columns call for."""
+        kept = facts.profile.columns
+        steps = ["clean"]
+        if any(column.kind == "date" for column in kept):
+            steps.append("date_features")
+        if any(_is_string(column) for column in kept):
+            steps.append("string_features")
+        if len(kept) <= 80:
+            steps.append("number_features")
+        return tuple(steps)
+
+    def part(self, name: str, facts: Facts) -> str | None:
+        """A function's text, its defaults fitted to the size of the task."""
+        source = parts.functions("tabular").get(name)
+        if source is None:
+            source = parts.functions("classification" if facts.classifies else "regression").get(name)
+        if source is None:
+            return None
+        changed = set_keywords(**sized(name, facts))(source, "")
+        return changed or source
+
+    def part_needs(self, name: str) -> tuple[str, ...]:
+        """Helpers that a function calls. `spread` and `hold_back` differ by task and are simply not there else."""
+        if name in NEEDS:
+            return NEEDS[name]
+        if name in {family.model for family in FAMILIES}:
+            return ("spread", "hold_back") if name in {"lightgbm", "xgboost", "catboost"} else ("spread",)
+        return ()
+
+    def ideas(self, block: str) -> tuple[Idea, ...]:
+        """The repertoire for tables."""
+        from mle_star.offline.tabular_ideas import IDEAS
+
+        return tuple(idea for idea in IDEAS if idea.block == block)
+
+
+NUMBERS_AS_TEXT = """\
+NUMBERS_AS_TEXT = []  # columns of text of which nearly all are numbers
+for name in train.columns.difference(TARGETS + DROP + DATES + TEXTS):
+    if not pd.api.types.is_numeric_dtype(train[name]) and train[name].notna().any():
+        read = pd.to_numeric(train[name].dropna().astype(str).str.replace(r"[,$€£%\\s]", "", regex=True), errors="coerce")
+        if read.notna().mean() > 0.9:
+            NUMBERS_AS_TEXT.append(name)"""
+
+
+def read_call(file: str, facts: Facts) -> str:
+    """The expression that reads a table as its profile says; identifiers stay text, so that they are written back."""
+    path = repr(f"./input/{file}")
+    bare = re.sub(r"\.(gz|bz2|zip|xz)$", "", file.lower())
+    if bare.endswith(".parquet"):
+        return f"pd.read_parquet({path})"
+    if bare.endswith((".jsonl", ".ndjson")):
+        return f"pd.read_json({path}, lines=True)"
+    if bare.endswith(".json"):
+        return f"pd.read_json({path})"
+    if bare.endswith(".feather"):
+        return f"pd.read_feather({path})"
+    if bare.endswith((".xls", ".xlsx")):
+        return f"pd.read_excel({path})"
+    options = ["low_memory=False"]
+    profile = next((item for item in facts.profile.files if item.path == file), None)
+    separator = (profile.separator if profile else None) or ("\t" if bare.endswith((".tsv", ".tab")) else None)
+    if separator:
+        options.append(f"sep={separator!r}")
+    if profile and profile.encoding:
+        options.append(f"encoding={profile.encoding!r}")
+    if profile and profile.decimal:
+        options.append(f"decimal={profile.decimal!r}")
+    if names := _id_columns(facts):
+        options.append(f"dtype={{{', '.join(f'{name!r}: str' for name in names)}}}")
+    return f"pd.read_csv({path}, {', '.join(options)})"
+
+
+def _id_columns(facts: Facts) -> list[str]:
+    submission = facts.profile.submission
+    return [submission.id_column] if submission and submission.id_column else []
+
+
+def _is_string(column: ColumnProfile) -> bool:
+    """Whether a column's strings are worth reading: texts, and categories of many values."""
+    if column.kind == "text":
+        return True
+    wordy = not re.match(r"(u?int|float|bool)", column.dtype.lower())
+    return column.kind == "category" and wordy and (column.unique or 0) > 30
+
+
+def sized(name: str, facts: Facts) -> dict[str, object]:
+    """Keyword defaults that fit the number of rows, columns and classes."""
+    rows, columns = facts.search_rows, facts.columns
+    classes = facts.class_count if facts.classifies and len(facts.targets) == 1 else 2
+    many = max(1.0, classes / 2)  # boosters grow one tree per class
+    values: dict[str, object] = {}
+    small = rows < 1_500
+    if name in {"lightgbm", "hist_gradient_boosting", "xgboost", "catboost"}:
+        boosted: dict[str, object] = {}
+        if small:
+            boosted |= {"patience": 0, "learning_rate": 0.03, "trees": 150 if rows < 400 else 220}
+            if name in {"lightgbm", "hist_gradient_boosting"}:
+                boosted |= {"leaves": 6 if rows < 400 else 9, "min_rows": max(3, min(12, rows // 40))}
+            elif name == "xgboost":
+                boosted |= {"depth": 3, "min_weight": 2}
+            else:
+                boosted |= {"depth": 5, "trees": 350, "learning_rate": 0.04}
+        if classes > 2 and not small:
+            boosted |= {
+                "trees": max(60, int(900 / many)),
+                "learning_rate": 0.05 if classes < 8 else 0.1,
+                "patience": 20,
+            }
+        if columns > 200:
+            boosted["columns"] = 0.2
+            if name == "catboost":
+                boosted.pop("columns")
+        values |= boosted
+    if name in {"extra_trees", "random_forest"}:
+        if not facts.classifies:
+            values["columns"] = 0.5 if columns <= 50 else 0.2
+        if rows > 10_000:
+            values["trees"] = 100 if facts.classifies else 60
+    if name == "neural_network":
+        values["epochs"] = 15 if rows > 10_000 else 30
+        if rows < 1_500:
+            values |= {"width": 32, "decay": 0.1, "epochs": 40}
+    if name == "spline_matrix" and (rows < 400 or columns > 60):
+        values["knots"] = 4 if columns <= 60 else 0
+    if name == "linear" and facts.classifies:
+        values["strength"] = 0.1 if rows < 2_000 else 0.3
+        if columns > 300:
+            values["strength"] = 0.003
+    if name == "linear" and not facts.classifies and columns > 300:
+        values["strength"] = 300.0
+    return values

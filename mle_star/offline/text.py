@@ -1,0 +1,240 @@
+"""Recipes for texts: which models and features free text calls for, and their text."""
+
+from __future__ import annotations
+
+from mle_star.models.data_models import ColumnProfile
+from mle_star.offline import parts
+from mle_star.offline.recipe import Facts, Family, Idea, set_keywords
+from mle_star.offline.script import constants
+from mle_star.offline.tabular import read_call
+
+CLASSIFIERS = (
+    Family(
+        "NB-SVM on words and runs of letters",
+        "Logistic regressions on TF-IDF features that are weighted by naive Bayes log-count ratios: hard to beat on "
+        "short and middling texts without a pretrained network.",
+        "word_letter_matrix", "nb_svm",
+    ),
+    Family(
+        "Calibrated linear SVM on words and runs of letters",
+        "A linear support vector machine on sparse TF-IDF of words, word pairs and letter runs; its margins are "
+        "calibrated to probabilities.",
+        "word_letter_matrix", "linear_svm",
+    ),
+    Family(
+        "Sparse neural network on TF-IDF words",
+        "A small multi-layer perceptron on sparse words, a few passes only, averaged over starts: finds what words "
+        "mean together, where linear models add them up.",
+        "word_matrix", "sparse_network",
+    ),
+    Family(
+        "Logistic regression on TF-IDF words",
+        "Multinomial logistic regression on words and word pairs: fast, with honest probabilities.",
+        "word_matrix", "text_logistic",
+    ),
+    Family(
+        "LightGBM on frequent words, topics and the table",
+        "Boosted trees on the most frequent words, latent topics, the texts' shape and the columns beside: finds "
+        "thresholds and interactions that linear models miss.",
+        "tree_words", "text_boosting", ("scikit-learn", "lightgbm"),
+    ),
+    Family(
+        "Naive Bayes on TF-IDF words",
+        "Multinomial naive Bayes: one pass over the data, strong on few rows and many classes, unlike in its errors.",
+        "word_matrix", "naive_bayes",
+    ),
+    Family(
+        "Kernel machine on latent topics",
+        "An RBF kernel, approximated by landmarks, over an LSA of the texts: smooth in meaning, not in words.",
+        "topic_matrix", "topic_kernel",
+    ),
+    Family(
+        "ExtraTrees on frequent words and topics",
+        "Extremely randomised trees on words, topics and the columns beside: no tuning, low variance.",
+        "tree_words", "text_trees",
+    ),
+    Family(
+        "Nearest neighbours on latent topics",
+        "The labels of the most similar training texts: catches near-duplicates and templates.",
+        "topic_matrix", "similar_texts",
+    ),
+)  # fmt: skip
+
+REGRESSORS = (
+    Family(
+        "Ridge regression on words and runs of letters",
+        "A linear model on sparse TF-IDF of words, word pairs and letter runs: the strongest simple regressor of text.",
+        "word_letter_matrix", "text_ridge",
+    ),
+    Family(
+        "LightGBM on frequent words, topics and the table",
+        "Boosted trees on the most frequent words, latent topics, the texts' shape and the columns beside: finds "
+        "thresholds and interactions that linear models miss.",
+        "tree_words", "text_boosting", ("scikit-learn", "lightgbm"),
+    ),
+    Family(
+        "Sparse neural network on TF-IDF words",
+        "A small multi-layer perceptron on sparse words, a few passes only, averaged over starts: finds what words "
+        "mean together, where linear models add them up.",
+        "word_matrix", "sparse_network",
+    ),
+    Family(
+        "Linear support vector regression on words and runs of letters",
+        "A linear model whose loss grows like the error itself: fits medians, and is not drawn away by outliers.",
+        "word_letter_matrix", "linear_svr",
+    ),
+    Family(
+        "ExtraTrees on frequent words and topics",
+        "Extremely randomised trees on words, topics and the columns beside: no tuning, low variance.",
+        "tree_words", "text_trees",
+    ),
+    Family(
+        "Kernel machine on latent topics",
+        "An RBF kernel, approximated by landmarks, over an LSA of the texts: smooth in meaning, not in words.",
+        "topic_matrix", "topic_kernel",
+    ),
+    Family(
+        "Ridge regression on topics and their products",
+        "A dense linear model over an LSA of the texts with products of the leading topics.",
+        "topic_matrix", "topic_ridge",
+    ),
+    Family(
+        "Nearest neighbours on latent topics",
+        "The targets of the most similar training texts: catches near-duplicates and templates.",
+        "topic_matrix", "similar_texts",
+    ),
+)  # fmt: skip
+
+NEEDS = {
+    "side_columns": (),
+    "word_matrix": ("as_documents", "side_columns"),
+    "letter_matrix": ("as_documents",),
+    "word_letter_matrix": ("word_matrix", "letter_matrix"),
+    "topic_matrix": ("word_letter_matrix",),
+    "tree_words": ("word_matrix",),
+    "linear_svm": ("spread", "calibrated"),
+    "calibrated": ("spread",),
+}
+MODELS = {family.model for family in (*CLASSIFIERS, *REGRESSORS)}
+
+
+class TextRecipes:
+    """What is known of tables whose rows are texts above all."""
+
+    name = "text"
+
+    def families(self, facts: Facts) -> tuple[Family, ...]:
+        """Families whose packages are listed, strongest first."""
+        families = CLASSIFIERS if facts.classifies else REGRESSORS
+        found = [family for family in families if facts.environment.has(*family.packages)]
+        # Where much is told beside the texts, trees come early: they use it best.
+        beside = sum(column.kind in {"numeric", "category", "boolean", "date"} for column in kept_columns(facts))
+        early = {"text_boosting"} if beside >= 4 else set()
+        # One tree per class and round, and a pass over all words for each class: too slow for many classes.
+        late = {"text_boosting"} if facts.classifies and facts.class_count > 12 else set()
+        return tuple(sorted(found, key=lambda f: -1 if f.model in early else 1 if f.model in late else 0))
+
+    def settings(self, facts: Facts) -> str:
+        """Columns by what they are."""
+        columns = kept_columns(facts)
+        names = {column.name for column in columns}
+        texts = text_columns(facts)
+        dropped = [column.name for column in facts.profile.columns if column.name not in names]
+        return constants(
+            DROP=list(dict.fromkeys([*dropped, *facts.targets, *id_columns(facts)])),
+            TEXTS=texts,
+            CATEGORIES=[c.name for c in columns if c.kind in {"category", "boolean"} and c.name not in texts],
+            DATES=[column.name for column in columns if column.kind == "date"],
+            TIME_COLUMNS=time_columns(facts),
+        )
+
+    def loading(self, facts: Facts) -> str:
+        """Read the training table."""
+        return f"train = {read_call(facts.profile.train_file or 'train.csv', facts)}"
+
+    def test_loading(self, facts: Facts) -> str:
+        """Read the test table as the training table was read."""
+        return f"test = {read_call(facts.profile.test_file or 'test.csv', facts)}"
+
+    def features(self, facts: Facts) -> tuple[str, ...]:
+        """Measures of the texts as they were written, then cleaning."""
+        dates = any(column.kind == "date" for column in kept_columns(facts))
+        return ("text_shape", "clean_text", *(["date_parts"] if dates else []))
+
+    def part(self, name: str, facts: Facts) -> str | None:
+        """A function's text, its defaults fitted to the size of the task."""
+        special = "text_classification" if facts.classifies else "text_regression"
+        sources = [parts.functions(file) for file in ("text", special)]
+        if facts.classifies:
+            sources += [parts.functions("text_image"), {"spread": parts.functions("classification")["spread"]}]
+        source = next((functions[name] for functions in sources if name in functions), None)
+        if source is None:
+            return None
+        return set_keywords(**sized(name, facts))(source, "") or source
+
+    def part_needs(self, name: str) -> tuple[str, ...]:
+        """Helpers that a function calls; `spread` is not there in a regression."""
+        return NEEDS.get(name, ("spread",) if name in MODELS else ())
+
+    def ideas(self, block: str) -> tuple[Idea, ...]:
+        """The repertoire for texts."""
+        from mle_star.offline.text_ideas import IDEAS
+
+        return tuple(idea for idea in IDEAS if idea.block == block)
+
+
+def kept_columns(facts: Facts) -> list[ColumnProfile]:
+    """The columns that can help: no identifiers, constants, paths, groups, or mere counters of time."""
+    split = facts.profile.split
+    lost = {*facts.targets, *id_columns(facts), *split.untrusted, *([split.column] if split.kind == "group" else [])}
+    useless = {"id", "path", "constant"}
+    kept = [c for c in facts.profile.columns if c.name not in lost and c.kind not in useless]
+    if any(column.kind == "text" for column in kept):
+        return kept
+    # A text column of which every value is unlike (one word, or a language without spaces) is taken for an id.
+    written = [c for c in facts.profile.columns if c.name not in lost and c.kind == "id" and c.dtype == "str"]
+    return kept + written
+
+
+def text_columns(facts: Facts) -> list[str]:
+    """The columns of free text; without any, those of most different strings."""
+    columns = kept_columns(facts)
+    texts = [column.name for column in columns if column.kind == "text"]
+    if texts:
+        return texts
+    strings = [c for c in columns if c.dtype == "str" and c.kind in {"category", "id"}]
+    strings.sort(key=lambda column: -(column.unique or 0))
+    return [column.name for column in strings[:2]]
+
+
+def id_columns(facts: Facts) -> list[str]:
+    """The column of row identifiers, where there is one."""
+    submission = facts.profile.submission
+    return [submission.id_column] if submission and submission.id_column else []
+
+
+def time_columns(facts: Facts) -> list[str]:
+    """The column that the test rows continue, for the frame's split in time."""
+    split = facts.profile.split
+    return [split.column] if split.kind == "time" and split.column else []
+
+
+def sized(name: str, facts: Facts) -> dict[str, object]:
+    """Keyword defaults that fit the number of rows and classes."""
+    rows = facts.search_rows
+    classes = facts.class_count if facts.classifies and len(facts.targets) == 1 else 2
+    values: dict[str, object] = {}
+    if name == "text_boosting" and facts.classifies:
+        if classes > 2:
+            values |= {"trees": max(40, 600 // classes), "learning_rate": 0.1 if classes <= 6 else 0.15}
+        if rows < 1_500:
+            values |= {"leaves": 7, "trees": max(40, 300 // classes)}
+    if name == "text_boosting" and not facts.classifies and rows < 1_500:
+        values |= {"leaves": 7, "trees": 200}
+    if name == "sparse_network":
+        values |= {"epochs": 8 if rows < 3_000 or classes > 8 else 3 if rows > 15_000 else 4}
+    if name == "text_trees" and rows > 10_000:
+        values["trees"] = 100 if facts.classifies else 60
+    if name == "tree_words" and (rows > 15_000 or classes > 8):
+        values |= {"words": 300}
+    return values
