@@ -23,7 +23,7 @@ from mle_star.models.state import (
     PathInput,
 )
 from mle_star.tools.ask import RETRY
-from mle_star.tools.ledger import record
+from mle_star.tools.ledger import promote, record
 from mle_star.tools.run import Run
 
 # One candidate: written, run, noted.
@@ -74,7 +74,10 @@ async def rank(state: InitialState, runtime: Runtime[MLEStarConfig]) -> dict[str
     run = await Run.of(runtime)
     metric = (await run.brief()).metric
     ordered = sorted(state["candidates"], key=lambda found: (*metric.sort_key(found.score), found.step))
-    return {"solution": ordered[0] if ordered else None, "ranked": tuple(ordered[1:]), "merges": 1}
+    if not ordered:
+        return {"solution": None, "ranked": ()}
+    history = await promote(run, ordered[0])
+    return {"solution": ordered[0], "ranked": tuple(ordered[1:]), "merges": 1, "history": history}
 
 
 def after_ranking(state: InitialState) -> Literal["merge", "nothing to merge", "no candidate ran"]:

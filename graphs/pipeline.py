@@ -9,6 +9,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Overwrite, Send
 
 from graphs import ensemble, evaluation, initial, refinement
+from mle_star import __version__
 from mle_star.agents.submission import submission
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import Usage
@@ -48,6 +49,7 @@ async def inspect(state: PipelineState, runtime: Runtime[MLEStarConfig]) -> dict
     """Measure the data before anything is spent, and leave behind what an earlier run in this thread came to."""
     run = await Run.of(runtime)
     await run.begin(state["task"])
+    await run.emit("run started", message=f"mle-star {__version__}")
     return {"solutions": Overwrite([]), "history": Overwrite([]), "usage": Overwrite(Usage())} | dict.fromkeys(
         ("final_score", "final_solution", "submission_path")
     )

@@ -138,6 +138,8 @@ class MLEStarOrchestrator:
                     raise
                 finally:
                     run = Run.forget(about.run_id)
+                    if run:
+                        await run.emit("run finished", message=ending[1] if ending else "")
                     state = (await graph.aget_state(thread)).values
                     brief = await asyncio.to_thread(folder.brief)
                     history = await asyncio.to_thread(folder.history)

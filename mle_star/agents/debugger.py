@@ -19,8 +19,9 @@ async def debugger(state: EvaluationState, runtime: Runtime[MLEStarConfig]) -> d
     draft, result = state["draft"], state["outcome"].result
     output = f"{result.message}\n\nBefore that it printed:\n{result.output}" if result.output else result.message
     answer = await ask(
-        run, "debugger", parse_script, step=draft.step, agent="debugger", script=draft.script, error=output
-    )
+        run, "debugger", parse_script, step=draft.step, agent="debugger", attempt=state.get("repairs", 0),
+        script=draft.script, error=output,
+    )  # fmt: skip
     script = answer.value or draft.script
     return {
         "draft": draft.model_copy(update={"script": script}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -15,6 +17,8 @@ from mle_star.tools.blocks import quote_block, substitute
 from mle_star.tools.replies import ReplyError, parse_block, parse_json
 from mle_star.tools.run import Run
 
+NEGATION = re.compile(r"\b(?:no|not|none|without|free)\b")
+
 
 class Verdict(BaseModel):
     """The reply to the first question."""
@@ -27,7 +31,7 @@ class Verdict(BaseModel):
     def leaks(self) -> bool:
         """Whether information of validation rows reaches the training."""
         text = self.verdict.strip().lower()
-        return text.startswith(("leak", "yes")) or text == "true"
+        return text.startswith("yes") or text == "true" or ("leak" in text and not NEGATION.search(text))
 
 
 async def leakage_checker(state: EvaluationState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
@@ -55,7 +59,9 @@ async def leakage_checker(state: EvaluationState, runtime: Runtime[MLEStarConfig
     )  # fmt: skip
     if mended.value:
         script, block = mended.value
-        draft = draft.model_copy(update={"script": script, "cleared": (*draft.cleared, block)})
+        draft = draft.model_copy(update={"script": script})
+        with suppress(ReplyError):  # as it stands in the script, indented perhaps
+            draft = draft.model_copy(update={"cleared": (*draft.cleared, quote_block(script, block))})
     return {"draft": draft, "usage": usage + mended.usage}
 
 

@@ -32,6 +32,11 @@ def extend(items: list[Any], batches: Sequence[list[Any]]) -> list[Any]:
     return [*items, *(item for batch in batches for item in batch)]
 
 
+def latest(records: list[StepRecord], batches: Sequence[list[StepRecord]]) -> list[StepRecord]:
+    """Append every batch in order; a later record of a step takes the place of the earlier one."""
+    return list({record.step: record for batch in (records, *batches) for record in batch}.values())
+
+
 class Validated(LastValue[Any]):
     """The last value, made an instance of the key's type: what comes over HTTP, or from Studio's form, is JSON."""
 
@@ -81,8 +86,8 @@ class Outcome(Frozen):
 class Accounting(TypedDict, total=False):
     """What every graph reports to its parent. Written by all agents, read by no node."""
 
-    history: Annotated[list[StepRecord], DeltaChannel(extend)]
-    """One record for each script that was run, or step that was skipped."""
+    history: Annotated[list[StepRecord], DeltaChannel(latest)]
+    """One record for each step: a script that was run, or what was skipped."""
     usage: Annotated[Usage, add]
     """Model calls, tokens and script time since the graph began."""
 

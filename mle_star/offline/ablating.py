@@ -39,9 +39,11 @@ def ablation_study(prompt: Prompt) -> str:
     validation = re.sub(r"^parts, held = out_of_fold.*\Z", "", script["Validation"], flags=re.MULTILINE | re.DOTALL)
     direction = "lower is better" if lower_is_better(script) else "higher is better"
     body = [BASELINE.format(direction=direction)]
-    for variation in chosen:
-        body.append(f"# `{variation.name}` {variation.what}\n{variation.code}\n"
-                    f"report({variation.name!r}, {variation.what!r}, changed_parts)")  # fmt: skip
+    body += [
+        f"# `{variation.name}` {variation.what}\n{variation.code}\n"
+        f"report({variation.name!r}, {variation.what!r}, changed_parts)"
+        for variation in chosen
+    ]
     body.append(ENDING)
     study = script.with_section("Validation", validation.rstrip()).with_section("Ablation", "\n\n".join(body))
     return fenced(study.text)
@@ -122,9 +124,7 @@ def variations(script: Script) -> list[Variation]:
     # In turn: a feature, what a model is given or how it is turned, a model.
     queues = [features, turns, removals]
     while any(queues):
-        for queue in queues:
-            if queue:
-                found.append(queue.pop(0))
+        found += [queue.pop(0) for queue in queues if queue]
     if script.function("model_scale"):
         plain = "return values" in (script.function("model_scale") or "").split("\n")[-1]
         found.insert(1, LOG_SCALE if plain else PLAIN_SCALE)

@@ -7,6 +7,7 @@ import json
 import re
 import textwrap
 
+from mle_star.models.syntax import parse
 from mle_star.offline.drafting import fenced
 from mle_star.offline.parts import functions
 from mle_star.offline.reading import Prompt
@@ -62,7 +63,7 @@ def preparation_of(text: str, script: Script) -> str:
 def find_leak(text: str) -> tuple[str, str] | None:
     """Find a classical leak in any script: the statement, and the reason in a sentence."""
     try:
-        tree = ast.parse(text)
+        tree = parse(text)
     except SyntaxError:
         return None
     lines = text.split("\n")
@@ -87,7 +88,8 @@ def _leak(call: ast.Call, statement: ast.stmt, split_line: int | None) -> str | 
     if name in FITTING and any("concat" in argument for argument in arguments):
         return f"`{owner}.{name}` is fitted on training and validation rows put together."
     before = split_line is not None and statement.lineno < split_line
-    if before and name in FITTING and PREPARING.search(owner):
+    chosen = bool(arguments) and re.search(r"\b(train|fit|learn)\w*", arguments[0]) is not None
+    if before and name in FITTING and PREPARING.search(owner) and not chosen:
         return f"`{owner}.{name}` is fitted on all rows before the validation rows are split off."
     if (
         before

@@ -180,16 +180,16 @@ def models(facts: Facts, recipes: Recipes, families: tuple[Family, ...]) -> str:
 
 def loss_variant(facts: Facts) -> str:
     """Which loss blends are fitted by."""
-    name = facts.metric.name
+    name = metrics.plain_name(facts)
     if facts.classifies:
         if len(facts.targets) > 1:
             return "multilabel"
         return "auc" if facts.class_count == 2 and name in {"auc_roc", "gini"} else "classification"
-    if name in {"rmsle", "msle"}:
+    if name in {"rmsle", "msle", "male"}:
         return "logs"
-    if name in {"mape", "smape"}:
+    if name in {"mape", "smape", "rmspe"}:
         return "relative"
-    return "absolute" if name in {"mae", "medae"} else "squared"
+    return "absolute" if name in {"mae", "medae", "wmape", "rae", "mase"} else "squared"
 
 
 def blending(facts: Facts) -> str:

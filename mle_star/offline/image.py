@@ -117,6 +117,8 @@ class ImageRecipes:
             call = table_call(facts.profile.train_file, facts)
             return f'train = {call}\ntrain["image path"] = {paths_of("train", images.column, images.train_pattern)}'
         folder = PurePosixPath(images.train_pattern).parent
+        if facts.profile.train_file:
+            return linked("train", facts.profile.train_file, str(folder), facts)
         lines = ["from glob import glob", ""]
         label = "os.path.basename(os.path.dirname(path))"
         if folder.name != "*":
@@ -143,15 +145,7 @@ class ImageRecipes:
             stems = "[os.path.splitext(os.path.basename(path))[0] for path in paths]"
             table = f'pd.DataFrame({{{identifier!r}: {stems}, "image path": paths}})'
             return f"from glob import glob\n\n{paths}\ntest = {table}"
-        return f"""\
-from glob import glob
-
-{paths}
-# An identifier may be a path, a file's name, or that without its ending.
-found = {{os.path.splitext(os.path.basename(path))[0]: path for path in paths}}
-found |= {{os.path.basename(path): path for path in paths}}
-test = {table_call(file, facts)}[[{identifier!r}]]
-test["image path"] = [found[os.path.basename(name)] for name in test[{identifier!r}].astype(str)]"""
+        return linked("test", file, str(folder), facts)
 
     def features(self, facts: Facts) -> tuple[str, ...]:
         """Colours where there are any, sizes where they differ."""
@@ -185,6 +179,21 @@ def listing(name: str, pattern: str) -> str:
     """The statement that lists the image files in a folder, in order."""
     ends = '(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")'
     return f'{name} = sorted(path for path in glob("./input/{pattern}") if path.lower().endswith({ends}))'
+
+
+def linked(table: str, file: str, folder: str, facts: Facts) -> str:
+    """Read a table whose identifiers name the image files in one way or another."""
+    names = id_columns(facts) or [c.name for c in facts.profile.columns if c.kind in {"path", "id"}] or ["id"]
+    kept = "" if table == "train" else f"[[{names[0]!r}]]" if file != facts.profile.test_file else ""
+    return f"""\
+from glob import glob
+
+{listing("paths", f"{folder}/*")}
+# An identifier may be a path, a file's name, or that without its ending.
+found = {{os.path.splitext(os.path.basename(path))[0]: path for path in paths}}
+found |= {{os.path.basename(path): path for path in paths}}
+{table} = {table_call(file, facts)}{kept}
+{table}["image path"] = [found[os.path.basename(name)] for name in {table}[{names[0]!r}].astype(str)]"""
 
 
 def images_of(facts: Facts) -> ImageProfile:

@@ -25,8 +25,10 @@ class Scoring:
 
 def scoring(facts: Facts) -> Scoring:
     """The metric of the task, or the nearest sensible one where its name is unknown."""
-    name = facts.metric.name
+    name = plain_name(facts)
     table = _classification(facts) if facts.classifies else _REGRESSION
+    if not facts.classifies and len(facts.targets) > 1 and name == "rmse" and name != facts.metric.name:
+        return Scoring("np.mean(np.sqrt(np.mean((target - prediction) ** 2, axis=0)))")
     if name in table:
         return table[name]
     remark = f"# {name} is not known here: the score below stands in for it."
@@ -39,9 +41,14 @@ def scoring(facts: Facts) -> Scoring:
     return Scoring(fallback.expression, fallback.imports, fallback.decision, remark)
 
 
+def plain_name(facts: Facts) -> str:
+    """The metric's name without what it says of columns: `mean_columnwise_rmse` is `rmse` for one column."""
+    return facts.metric.name.removeprefix("mean_columnwise_")
+
+
 def absolute_loss(facts: Facts) -> bool:
     """Whether the metric rewards medians rather than means."""
-    return facts.metric.name in {"mae", "medae", "mape", "smape"}
+    return plain_name(facts) in {"mae", "medae", "mape", "smape", "wmape", "male", "rae", "mase"}
 
 
 def judged_on_logs(facts: Facts) -> bool:
@@ -49,10 +56,10 @@ def judged_on_logs(facts: Facts) -> bool:
     target = facts.profile.target
     if facts.classifies or target is None or not target.quantiles or target.quantiles[0] < 0:
         return False
-    if facts.metric.name in {"rmsle", "msle", "mape", "smape"}:
+    if plain_name(facts) in {"rmsle", "msle", "mape", "smape", "male", "rmspe"}:
         return True
     skewed = (target.skew or 0.0) > 1.0
-    return skewed and facts.metric.name in {"mae", "medae"}
+    return skewed and plain_name(facts) in {"mae", "medae", "wmape", "rae", "mase"}
 
 
 def _classification(facts: Facts) -> dict[str, Scoring]:
@@ -84,6 +91,27 @@ _BINARY = {
     "kappa": Scoring("cohen_kappa_score(target, prediction)", "cohen_kappa_score", "threshold"),
 }
 
+_BINARY |= {
+    "precision_macro": Scoring(
+        'precision_score(target, prediction, average="macro", zero_division=0)', "precision_score", "argmax"
+    ),
+    "recall_macro": _BINARY["balanced_accuracy"],
+    "precision_weighted": Scoring(
+        'precision_score(target, prediction, average="weighted", zero_division=0)', "precision_score", "argmax"
+    ),
+    "recall_weighted": _BINARY["accuracy"],
+    "specificity": Scoring("recall_score(target, prediction, pos_label=0, zero_division=0)", "recall_score", "argmax"),
+    "error_rate": Scoring("np.mean(target != prediction)", "", "argmax"),
+    "hamming_loss": Scoring("np.mean(target != prediction)", "", "argmax"),
+    "exact_match": _BINARY["accuracy"],
+    "jaccard": Scoring("jaccard_score(target, prediction, zero_division=0)", "jaccard_score", "threshold"),
+    "dice": _BINARY["f1"],
+    "youden": Scoring("2 * balanced_accuracy_score(target, prediction) - 1", "balanced_accuracy_score", "threshold"),
+    "g_mean": Scoring(
+        "np.sqrt(np.mean(prediction[target == 1] == 1) * np.mean(prediction[target == 0] == 0))", "", "threshold"
+    ),
+}
+
 _MACRO = 'average="macro", zero_division=0'
 
 _MULTICLASS = {
@@ -111,6 +139,18 @@ _MULTICLASS = {
     "kappa": Scoring("cohen_kappa_score(target, prediction)", "cohen_kappa_score", "priors"),
 }
 
+_MULTICLASS |= {
+    "precision_macro": _MULTICLASS["precision"],
+    "recall_macro": _MULTICLASS["balanced_accuracy"],
+    "precision_weighted": _BINARY["precision_weighted"],
+    "recall_weighted": _BINARY["accuracy"],
+    "error_rate": _BINARY["error_rate"],
+    "hamming_loss": _BINARY["error_rate"],
+    "exact_match": _BINARY["accuracy"],
+    "jaccard": Scoring(f"jaccard_score(target, prediction, {_MACRO})", "jaccard_score", "priors"),
+    "dice": _MULTICLASS["f1_macro"],
+}
+
 _COLUMNS = "for column in range(target.shape[1])"
 _SIDES = "target[:, column], probabilities[:, column]"
 _CUT_SIDES = "target[:, column], prediction[:, column]"
@@ -119,7 +159,8 @@ _MULTILABEL = {
     "auc_roc": Scoring(f"np.mean([roc_auc_score({_SIDES}) {_COLUMNS}])", "roc_auc_score"),
     "average_precision": Scoring(f"np.mean([average_precision_score({_SIDES}) {_COLUMNS}])", "average_precision_score"),
     "log_loss": Scoring(
-        f"np.mean([log_loss(target[:, column], probabilities[:, column].clip(1e-6, 1 - 1e-6), labels=[0, 1]) {_COLUMNS}])",
+        f"np.mean([log_loss(target[:, column], probabilities[:, column].clip(1e-6, 1 - 1e-6), labels=[0, 1]) "
+        f"{_COLUMNS}])",
         "log_loss",
     ),
     "brier": Scoring("np.mean((target - probabilities) ** 2)"),
@@ -142,6 +183,11 @@ _REGRESSION = {
     "msle": Scoring("np.mean((np.log1p(target) - np.log1p(prediction.clip(0))) ** 2)"),
     "r2": Scoring("r2_score(target, prediction)", "r2_score"),
     "explained_variance": Scoring("explained_variance_score(target, prediction)", "explained_variance_score"),
+    "wmape": Scoring("np.sum(np.abs(target - prediction)) / np.sum(np.abs(target))"),
+    "male": Scoring("np.mean(np.abs(np.log1p(target) - np.log1p(prediction.clip(0))))"),
+    "rmspe": Scoring("np.sqrt(np.mean(((target - prediction) / np.abs(target).clip(1e-9)) ** 2))"),
+    "nrmse": Scoring("np.sqrt(np.mean((target - prediction) ** 2)) / np.ptp(target)"),
+    "rae": Scoring("np.sum(np.abs(target - prediction)) / np.sum(np.abs(target - target.mean()))"),
     "max_error": Scoring("np.max(np.abs(target - prediction))"),
     "pearson": Scoring("np.corrcoef(target.ravel(), prediction.ravel())[0, 1]"),
     "spearman": Scoring("np.corrcoef(pd.Series(target.ravel()).rank(), pd.Series(prediction.ravel()).rank())[0, 1]"),

@@ -180,7 +180,7 @@ class Recipes(Protocol):
         """Names of other parts that the function `name` calls."""
 
     def ideas(self, block: str) -> tuple[Idea, ...]:
-        """Ideas for the function `block`, most promising first; four or more, so that an inner loop does not run dry."""
+        """Ideas for the function `block`, most promising first; four or more, for the inner loop."""
 
 
 # What an idea's `change` is usually made of.

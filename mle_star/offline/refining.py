@@ -123,7 +123,7 @@ def turn(block: str, kept: dict[str, str], tried: tuple[str, ...], ideas: list[I
                     f"{before} {text} It stands at {value} now. The ideas for this block are spent, so its numbers are "
                     "turned one at a time. Everything else in the block stays as it is."
                 ).strip()
-    return f"Leave this block as it is after {len(tried)} attempts. It has nothing left to turn. Look at another block next."
+    return f"Leave this block as it is after {len(tried)} attempts. It has nothing left to turn. Look at another next."
 
 
 def best_so_far(history: tuple[Scored, ...], facts: Facts) -> Scored | None:
@@ -172,11 +172,8 @@ def coder(prompt: Prompt) -> str:
         changed = _renamed(idea, changed, script) or changed
     if LEAVE_OUT in plan:
         head = re.match(r"(.*?\n)([ \t]+)(\"\"\".*?\"\"\"\n)?", block, re.DOTALL)
-        changed = (
-            f'{head[1]}{head[2]}"""Hand the rows on as they are: what was added here did not help."""\n{head[2]}return frame'
-            if head
-            else block
-        )
+        silent = '"""Hand the rows on as they are: what was added here did not help."""'
+        changed = f"{head[1]}{head[2]}{silent}\n{head[2]}return frame" if head else block
     if settings:
         changed = set_keywords(**settings)(changed, script) or changed
     return fenced(changed)

@@ -7,6 +7,8 @@ import re
 import textwrap
 from dataclasses import dataclass
 
+from mle_star.models.syntax import parse
+
 SECTIONS = ("Settings", "Loading", "Target", "Features", "Preparation", "Models", "Blend", "Validation")
 HEADING = re.compile(r"^# --- ([A-Z][\w ]*) ---$", re.MULTILINE)
 SCORE_LINE = re.compile(r"^print\(f?[\"']Final Validation Performance:.*$", re.MULTILINE)
@@ -96,7 +98,7 @@ class Script:
 def functions_of(text: str) -> dict[str, str]:
     """Source of every top-level function; empty where the text is no Python."""
     try:
-        tree = ast.parse(text)
+        tree = parse(text)
     except (SyntaxError, ValueError):
         return {}
     lines = text.split("\n")
@@ -109,7 +111,7 @@ def functions_of(text: str) -> dict[str, str]:
 
 def keywords_of(source: str) -> dict[str, object]:
     """The keyword arguments of a function with their literal defaults, in order."""
-    node = ast.parse(textwrap.dedent(source)).body[0]
+    node = parse(textwrap.dedent(source)).body[0]
     if not isinstance(node, ast.FunctionDef) or not node.args.defaults:
         return {}
     names = [argument.arg for argument in node.args.args][-len(node.args.defaults) :]

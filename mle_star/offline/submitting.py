@@ -16,11 +16,13 @@ from mle_star.offline.script import Script
 
 SUBSAMPLING = re.compile(r"^[ \t]*(\w+) = \1\.sample\(n=min\(.*# subsampling.*$", re.MULTILINE)
 ANY_SUBSAMPLING = re.compile(
-    r"^(?P<indent>[ \t]*)(?P<name>\w+)\s*=\s*(?P=name)\s*(?:\.sample\(.*|\.head\(\s*[\d_]+\s*\).*|(?:\.iloc)?\[\s*:\s*[\w.]+\s*\].*)$",
+    r"^(?P<indent>[ \t]*)(?P<name>\w+)\s*=\s*(?P=name)\s*"
+    r"(?:\.sample\(.*|\.head\(\s*[\d_]+\s*\).*|(?:\.iloc)?\[\s*:\s*[\w.]+\s*\].*)$",
     re.MULTILINE,
 )
 CAPPED_READ = re.compile(r"^.*\bread_csv\(.*\bnrows\s*=\s*[\w.]+.*$", re.MULTILINE)
 OUT_OF_FOLD = re.compile(r"^([ \t]*)parts, held = out_of_fold\(rows, target, MODELS\)$", re.MULTILINE)
+PREDICT = re.compile(r'^(?P<indent>[ \t]*)def predict\(new_rows, weights\):\n[ \t]*""".*?"""\n', re.MULTILINE)
 ENSEMBLE = "# --- Ensemble ---"
 VALIDATION_ROWS = 30_000
 """The score and the blend's weights are settled on this many rows; the models are then fitted to all of them."""
@@ -68,7 +70,6 @@ def submission(prompt: Prompt) -> str:
         recipes = recipes_for(facts)
         text = write_script(facts, recipes, recipes.families(facts)[:1], seed=0, split_seed=0)
     text = SUBSAMPLING.sub(lambda match: _indent(match[0]) + "# All training rows are used.", text)
-    text = re.sub(r"^([ \t]*BAGS = )1\b", rf"\g<1>{bags(facts)}", text, flags=re.MULTILINE)
     if facts.rows > VALIDATION_ROWS:
         text = OUT_OF_FOLD.sub(_on_some_rows, text)
     ensemble = ENSEMBLE in text
@@ -76,7 +77,17 @@ def submission(prompt: Prompt) -> str:
     if len(_prediction_columns(facts)) > 1 and len(facts.targets) == 1 and facts.classifies:
         body.append(frame_part("class_place"))
     body.append(writing(facts, ensemble=ensemble))
-    return fenced(Script.parse(text).with_section("Submission", "\n\n\n".join(body)).text)
+    whole = Script.parse(text).with_section("Submission", "\n\n\n".join(body)).text
+    return fenced(PREDICT.sub(lambda match: _with_bags(match, bags(facts)), whole))
+
+
+def _with_bags(match: re.Match[str], number: int) -> str:
+    """Let the last fit average several seeds; the folds before it do with one."""
+    if number == 1:
+        return match[0]
+    inner = match["indent"] + "    "
+    scope = "nonlocal" if match["indent"] else "global"
+    return f"{match[0]}{inner}{scope} BAGS\n{inner}BAGS = {number}  # the last fits are worth several seeds\n"
 
 
 def bags(facts: Facts) -> int:

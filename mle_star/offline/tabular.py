@@ -170,7 +170,8 @@ NUMBERS_AS_TEXT = """\
 NUMBERS_AS_TEXT = []  # columns of text of which nearly all are numbers
 for name in train.columns.difference(TARGETS + DROP + DATES + TEXTS):
     if not pd.api.types.is_numeric_dtype(train[name]) and train[name].notna().any():
-        read = pd.to_numeric(train[name].dropna().astype(str).str.replace(r"[,$€£%\\s]", "", regex=True), errors="coerce")
+        plain = train[name].dropna().astype(str).str.replace(r"[,$€£%\\s]", "", regex=True)
+        read = pd.to_numeric(plain, errors="coerce")
         if read.notna().mean() > 0.9:
             NUMBERS_AS_TEXT.append(name)"""
 
@@ -249,6 +250,9 @@ def sized(name: str, facts: Facts) -> dict[str, object]:
             values["columns"] = 0.5 if columns <= 50 else 0.2
         if rows > 10_000:
             values["trees"] = 100 if facts.classifies else 60
+    if name == "tree_matrix":
+        # With many rows the mean of the target is a sound order even for a category of few values.
+        values["encode_above"] = 2 if rows >= 1_000 else 10
     if name == "neural_network":
         values["epochs"] = 15 if rows > 10_000 else 30
         if rows < 1_500:

@@ -281,15 +281,15 @@ MODEL_IDEAS = (
             "Twice the leaves catch interactions that smaller trees must approximate by sums. Random columns and the "
             "penalty stay as they are.", leaves=2),
     _turned("hist_gradient_boosting", "Let each cut choose among fewer columns.",
-            "A quarter of the columns for each cut makes trees differ more, so that their sum is steadier.", columns=0.25),
+            "A quarter of the columns for each cut makes trees differ more, which steadies their sum.", columns=0.25),
     _scaled("xgboost", "Grow shallower trees with stronger penalties.",
             "Two thirds of the depth and three times the penalty keep trees simple. More of them are added up.",
             depth=0.67, penalty=3),
     _scaled("xgboost", "Halve the learning rate and double the trees.", SLOW + " Depth and sampling stay.",
             learning_rate=0.5, trees=2),
     _turned("xgboost", "Let each tree see fewer columns.", "Four in ten columns make trees differ more.", columns=0.4),
-    _scaled("xgboost", "Grow deeper trees.", "They catch interactions of more columns; the penalty stays.", depth=1.34),
-    _scaled("catboost", "Grow deeper trees.", "They catch interactions of more columns; the penalty stays.", depth=1.34),
+    _scaled("xgboost", "Grow deeper trees.", "They catch more interactions; the penalty stays.", depth=1.34),
+    _scaled("catboost", "Grow deeper trees.", "They catch more interactions; the penalty stays.", depth=1.34),
     _scaled("catboost", "Halve the learning rate and double the trees.", SLOW + " Depth stays.",
             learning_rate=0.5, trees=2),
     _scaled("catboost", "Grow shallower trees with stronger penalties.",
@@ -345,7 +345,7 @@ LINEAR_IDEAS = (
     Idea("linear", "Take a third of the strength.",
          "`strength` is a logistic regression's freedom and a ridge regression's penalty; the right size "
          "differs by task "
-         "and is worth one try each way. Curves, indicators and words stay as they are.", scale_keywords(strength=1 / 3)),
+         "and is worth one try each way. All else stays as it is.", scale_keywords(strength=1 / 3)),
 )  # fmt: skip
 
 IDEAS = (*FEATURE_IDEAS, *PREPARATION_IDEAS, *MODEL_IDEAS, *KERNEL_IDEAS, *LINEAR_IDEAS)

@@ -8,6 +8,7 @@ import re
 import textwrap
 import tokenize
 
+from mle_star.models.syntax import parse
 from mle_star.offline.script import SCORE_LINE
 
 
@@ -43,7 +44,7 @@ def _inside_strings(text: str) -> set[int]:
 def hoisted(script: str) -> tuple[list[str], str]:
     """The top-level imports of a script as lines, and the script without them."""
     try:
-        tree = ast.parse(script)
+        tree = parse(script)
     except SyntaxError:
         return [], script
     lines = script.split("\n")

@@ -59,7 +59,7 @@ def show_run(console: Console, folder: RunFolder, as_json: bool) -> None:
         for step, summary in summaries:
             console.print(Text(step, "bold"))
             for line in summary.splitlines():
-                console.print(Padding(Text(one_line(line, 600)), (0, 0, 0, 2)))
+                console.print(Padding(Text(one_line(line, 600)), (0, 0, 0, 2), expand=False))
     console.print()
     _print_ending(console, run, view, steps)
 

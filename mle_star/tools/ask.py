@@ -39,11 +39,19 @@ class Answer(NamedTuple, Generic[T]):
 
 
 async def ask(
-    run: Run, prompt: str, parse: Callable[[str], T], *, step: str, agent: str, **values: object
+    run: Run,
+    prompt: str,
+    parse: Callable[[str], T],
+    *,
+    step: str,
+    agent: str,
+    attempt: object = "",
+    **values: object,
 ) -> Answer[T]:
     """Ask one agent's question.
 
-    An unusable reply is asked for again, `config.reply_retries` times, with the reason.
+    An unusable reply is asked for again, `config.reply_retries` times, with the reason. `attempt` tells apart the times
+    that one step asks the same question.
 
     Raises:
         ModelUnavailableError: The model can't be reached.
@@ -53,11 +61,13 @@ async def ask(
     messages: list[BaseMessage] = [HumanMessage(text)]
     usage, problem = Usage(), ""
     await run.emit("agent started", step=step, agent=agent)
-    for _ in range(1 + run.config.reply_retries):
+    for tried in range(1 + run.config.reply_retries):
         seconds = run.time_left(step)
         try:
-            async with asyncio.timeout(None if seconds == float("inf") else max(0.0, seconds)):
-                reply, cost = await _call(run, messages, f"{step}-{prompt}")
+            if seconds <= 0:
+                raise TimeoutError
+            async with asyncio.timeout(None if seconds == float("inf") else seconds):
+                reply, cost = await _call(run, messages, f"{step}-{prompt}{attempt}{f'.{tried}' if tried else ''}")
         except TimeoutError:
             problem = "the time for this phase is over"
             break
@@ -73,9 +83,12 @@ async def ask(
 
 
 async def _call(run: Run, messages: list[BaseMessage], name: str) -> tuple[str, Usage]:
-    """Call the model once, or return what it replied to the very same request before."""
+    """Call the model once, or return what it replied to this request before the run was broken off.
+
+    The name is a part of the request: a step is not answered with the reply that made an earlier step fail.
+    """
     config = run.config
-    request = f"{config.model_provider}/{config.model_id}/{config.temperature}\n{messages_to_dict(messages)!r}"
+    request = f"{name}/{config.model_provider}/{config.model_id}/{config.temperature}\n{messages_to_dict(messages)!r}"
     digest = hashlib.sha256(request.encode()).hexdigest()[:16]
 
     async def call() -> dict[str, Any]:

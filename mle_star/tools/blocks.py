@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import textwrap
 
+from mle_star.models.syntax import parse
 from mle_star.tools.replies import ReplyError
 
 
@@ -57,7 +57,7 @@ def substitute(script: str, block: str, replacement: str) -> str:
     new = textwrap.indent("\n".join(_dedented(new)), _indent(old)).splitlines()
     result = "\n".join([*lines[:first], *new, *lines[last:]]) + "\n"
     try:
-        ast.parse(result)
+        parse(result)
     except (SyntaxError, ValueError) as error:
         raise ReplyError(f"With the new block the script does not compile: {error}.") from None
     return result

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mle_star.models.data_models import StepRecord
+from mle_star.models.data_models import Solution, StepRecord
 from mle_star.models.state import Outcome
 from mle_star.tools.run import Run
 
@@ -21,6 +21,18 @@ async def record(run: Run, outcome: Outcome, *, accepted: bool = False) -> list[
         error=result.error,
         seconds=result.seconds,
         script_path=result.script_path,
+    )
+    return await _enter(run, entry)
+
+
+async def promote(run: Run, solution: Solution) -> list[StepRecord]:
+    """Note that the best candidate became s_0."""
+    entry = StepRecord(
+        step=solution.step,
+        agent=solution.agent,
+        score=solution.score,
+        accepted=True,
+        note=", ".join(solution.models)[:NOTE_LENGTH],
     )
     return await _enter(run, entry)
 

@@ -8,6 +8,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from mle_star.models.syntax import parse
+
 T = TypeVar("T")
 
 FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n]*\n(.*?)^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE)
@@ -85,7 +87,7 @@ def clean(reply: str) -> str:
 def _fenced(text: str) -> list[str]:
     found = [body for _, body in FENCE.findall(text)]
     if not found and (cut := re.search(r"^[ \t]*```[^\n]*\n(.*)", text, re.DOTALL | re.MULTILINE)):
-        found = [cut[1]]  # the closing fence is missing
+        found = [re.sub(r"`{3,}\s*$", "", cut[1])]  # the closing fence is missing, or not on a line of its own
     return found
 
 
@@ -113,7 +115,7 @@ def _longest(candidates: list[str], error_of: object) -> str:
 def _compile_error(code: str) -> str | None:
     """Say why `code` is no Python script; None when it is one."""
     try:
-        tree = ast.parse(code)
+        tree = parse(code)
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         return f"The code does not compile: {getattr(error, 'msg', error)}{f' (line {line})' if line else ''}."

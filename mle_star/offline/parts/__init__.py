@@ -6,6 +6,8 @@ import ast
 from functools import cache
 from pathlib import Path
 
+from mle_star.models.syntax import parse
+
 HERE = Path(__file__).parent
 
 
@@ -19,7 +21,7 @@ def sources(text: str) -> dict[str, str]:
     """Source of every top-level function of a module's text, by name."""
     lines = text.split("\n")
     found: dict[str, str] = {}
-    for node in ast.parse(text).body:
+    for node in parse(text).body:
         if isinstance(node, ast.FunctionDef) and node.end_lineno is not None:
             found[node.name] = "\n".join(lines[node.lineno - 1 : node.end_lineno])
     return found
