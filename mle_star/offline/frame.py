@@ -30,7 +30,7 @@ def write_script(facts: Facts, recipes: Recipes, families: tuple[Family, ...], s
             ("Preparation", functions(facts, recipes, [family.prepare for family in families])),
             ("Models", models(facts, recipes, families)),
             ("Blend", blending(facts)),
-            ("Validation", validation(facts)),
+            ("Validation", validation(facts, recipes)),
         ),
     ).text
 
@@ -38,7 +38,7 @@ def write_script(facts: Facts, recipes: Recipes, families: tuple[Family, ...], s
 def fold_counts(facts: Facts) -> tuple[int, int]:
     """How many folds the rows are split into, and how many of them are used: small data needs all of them."""
     rows = facts.search_rows
-    if facts.profile.split.kind == "time":
+    if facts.profile.split.kind == "time" or (facts.environment.time_limit < 60 and rows > 500):
         return 5, 1
     work = rows * max(facts.columns, 10) * (facts.class_count if facts.classifies and facts.class_count > 2 else 1)
     if rows > 10_000 or work > 5_000_000:
@@ -206,7 +206,7 @@ def blending(facts: Facts) -> str:
     return "\n\n\n".join(parts)
 
 
-def validation(facts: Facts) -> str:
+def validation(facts: Facts, recipes: Recipes) -> str:
     """Folds, out-of-fold predictions, the metric, and the line that prints the score."""
     scoring = metrics.scoring(facts)
     several = len(facts.targets) > 1
@@ -220,6 +220,8 @@ def validation(facts: Facts) -> str:
         if facts.classifies
         else ("several" if several else "regression")
     )
+    if "elapsed_time" in recipes.features(facts):
+        fitting = "trend"
     argument = "probabilities" if facts.classifies and scoring.decision == "none" else "prediction"
     score = f'def score(target, {argument}):\n    """The metric: {facts.metric.name}, {facts.metric.direction}."""\n'
     if scoring.remark:
@@ -229,6 +231,7 @@ def validation(facts: Facts) -> str:
     parts = [
         frame_part("folds", folds),
         frame_part("build"),
+        *([frame_part("trend")] if fitting == "trend" else []),
         frame_part("fit_predict", fitting),
         frame_part("out_of_fold"),
         score,

@@ -260,13 +260,13 @@ def sized(name: str, facts: Facts) -> dict[str, object]:
     if name == "gradients":
         values["cell"] = max(4, side(facts) // 8)
     if name == "gradient_network":
-        values["epochs"] = 30 if rows < 600 else 15 if rows < 10_000 else 8
+        values["epochs"] = 20 if rows < 600 else 12 if rows < 10_000 else 8
     if name == "image_boosting" and facts.classifies:
         values |= {"trees": max(30, min(150, 900 // classes)), "learning_rate": 0.1 if classes <= 10 else 0.15}
     if name == "image_trees" and rows > 10_000:
         values["trees"] = 80
-    if name == "patch_matrix" and rows > 8_000:
-        values |= {"words": 80}
+    if name == "patch_matrix" and (rows > 8_000 or rows < 1_000):
+        values |= {"words": 80, "samples": 10_000}
     if name == "gradient_svm" and facts.classifies and rows > 8_000:
         values |= {"parts": 2}
     return values

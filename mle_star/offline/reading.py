@@ -48,7 +48,9 @@ class Prompt:
         """The task's facts: the last yaml block of `<task>`, and `<environment>`."""
         facts = read_facts(self.part("task"), self.environment)
         limit = re.search(r"trains on at most ([\d,_]+) rows", self.text)
-        return replace(facts, max_rows=int(re.sub(r"\D", "", limit[1]))) if limit else facts
+        if limit is None:
+            return facts
+        return replace(facts, max_rows=min(int(re.sub(r"\D", "", limit[1])), rows_in(self.environment.time_limit)))
 
     @property
     def environment(self) -> Environment:
@@ -103,6 +105,11 @@ def read_environment(text: str) -> Environment:
     )
 
 
+def rows_in(seconds: float) -> int:
+    """Training rows that a script can bear in its time: a hundred for each second."""
+    return max(500, int(100 * seconds))
+
+
 def read_facts(task: str, environment: Environment) -> Facts:
     """Read the task's facts from its last yaml block; a task without one is taken for a plain table.
 
@@ -130,6 +137,7 @@ def read_facts(task: str, environment: Environment) -> Facts:
         metric=metric,
         profile=profile,
         environment=environment,
+        max_rows=min(30_000, rows_in(environment.time_limit)),
         title=title.replace('"', "'").replace("\\", "/")[:80],
     )
 

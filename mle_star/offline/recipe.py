@@ -45,6 +45,7 @@ import re
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, Protocol
 
 from mle_star.models.data_models import DataProfile
@@ -97,6 +98,12 @@ class Facts:
         if target is None:
             return 2
         return target.class_count or len(target.classes) or 2
+
+    @property
+    def trending(self) -> bool:
+        """Whether a number is predicted for rows that follow the training rows in time."""
+        split = self.profile.split
+        return not self.classifies and len(self.targets) == 1 and split.kind == "time" and split.column is not None
 
     @property
     def rows(self) -> int:
@@ -193,10 +200,14 @@ def set_keywords(**values: object) -> Change:
         changed = block
         for name, value in values.items():
             pattern = rf"(\bdef\s+\w+\((?:[^()]|\([^()]*\))*?\b{name}\s*=\s*)((?:[^,()]|\([^()]*\))+)"
-            changed = re.sub(pattern, lambda match, value=value: match[1] + repr(value), changed, count=1)
+            changed = re.sub(pattern, partial(_with_default, value), changed, count=1)
         return changed if changed != block else None
 
     return change
+
+
+def _with_default(value: object, match: re.Match[str]) -> str:
+    return match[1] + repr(value)
 
 
 def scale_keywords(**factors: float) -> Change:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from functools import partial
 
 from mle_star.offline.drafting import fenced
@@ -156,7 +157,9 @@ def coder(prompt: Prompt) -> str:
     name = re.sub(r"_\d+$", "", name_of(block))
     ideas: list[Idea] = []
     chosen: list[Idea] = []
-    for repertoire in (lambda: frame_ideas(name, None), *(partial(recipes.ideas, name) for recipes in all_recipes())):
+    repertoires: list[Callable[[], tuple[Idea, ...]]] = [partial(frame_ideas, name, None)]
+    repertoires += [partial(recipes.ideas, name) for recipes in all_recipes()]
+    for repertoire in repertoires:
         own = list(repertoire())
         ideas += own
         chosen = sorted((idea for idea in own if idea.title in plan), key=lambda idea: plan.find(idea.title))

@@ -13,6 +13,7 @@ from mle_star.offline.parts import frame_part
 from mle_star.offline.reading import Prompt
 from mle_star.offline.recipe import Facts
 from mle_star.offline.script import Script
+from mle_star.offline.tabular import read_call
 
 SUBSAMPLING = re.compile(r"^[ \t]*(\w+) = \1\.sample\(n=min\(.*# subsampling.*$", re.MULTILINE)
 ANY_SUBSAMPLING = re.compile(
@@ -92,6 +93,8 @@ def _with_bags(match: re.Match[str], number: int) -> str:
 
 def bags(facts: Facts) -> int:
     """How many seeds to average at the end: few rows can pay for many."""
+    if facts.environment.time_limit < 120:
+        return 1 if facts.rows > 3_000 else 2
     return 5 if facts.rows <= 3_000 else 3 if facts.rows <= 40_000 else 1
 
 
@@ -136,19 +139,18 @@ def writing(facts: Facts, *, ensemble: bool) -> str:
     sample = form.sample_file if form else None
     if id_column:
         if sample:
-            lines.append(f"sample = pd.read_csv({f'./input/{sample}'!r}, dtype={{{id_column!r}: str}})")
+            lines.append(f"sample = {read_call(sample, facts)}")
             lines.append(
-                f"submission[{id_column!r}] = test[{id_column!r}] if {id_column!r} in test.columns else "
-                f"sample[{id_column!r}]"
+                f"submission[{id_column!r}] = (test if {id_column!r} in test.columns else sample)[{id_column!r}]"
             )
         else:
             lines.append(f"submission[{id_column!r}] = test[{id_column!r}]")
     lines += values(facts, columns, decided=decision != "none")
     if id_column and sample:
         lines += [
-            f"same_rows = set(sample[{id_column!r}]) == set(submission[{id_column!r}])",
-            f"if same_rows and submission[{id_column!r}].is_unique:",
-            f"    submission = sample[[{id_column!r}]].merge(submission, on={id_column!r})  # in the sample's order",
+            f"submission.index, wanted = submission[{id_column!r}].astype(str), sample[{id_column!r}].astype(str)",
+            "if submission.index.is_unique and set(submission.index) == set(wanted):",
+            "    submission = submission.loc[wanted]  # in the sample's order",
         ]
     order = form.columns if form and form.columns else ()
     if order and set(order) == {*([id_column] if id_column else []), *columns}:

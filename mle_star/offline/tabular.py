@@ -77,6 +77,7 @@ NEEDS = {
     "scaled_matrix": ("column_kinds",),
     "tree_matrix": ("column_kinds",),
     "date_features": ("as_dates",),
+    "elapsed_time": ("as_dates",),
 }
 
 
@@ -91,8 +92,7 @@ class TabularRecipes:
         if facts.columns > 300:
             late = {"neural_network", "kernel_machine", "nearest_neighbours", "booster_on_table"}
         elif facts.search_rows < 2_000:
-            # On few rows averaged and smooth models come before boosting.
-            late = {"nearest_neighbours", "booster_on_table"}
+            late = {"booster_on_table"}  # slow to import, and its many columns need many rows
         else:
             late = {"nearest_neighbours"}
         return tuple(sorted(found, key=lambda family: family.model in late))
@@ -108,7 +108,7 @@ class TabularRecipes:
         drop = [*facts.targets, *_id_columns(facts), *useless, *untrusted]
         if split.kind == "group" and split.column:
             drop.append(split.column)
-        drop = list(dict.fromkeys(drop))
+        drop = list(dict.fromkeys([*drop, *_lacking(facts)]))
         kept = [column for column in columns if column.name not in drop]
         return constants(
             DROP=drop,
@@ -123,7 +123,7 @@ class TabularRecipes:
     def loading(self, facts: Facts) -> str:
         """Read the training table; find the columns whose numbers are written as text."""
         text = f"train = {read_call(facts.profile.train_file or 'train.csv', facts)}\n"
-        return text + NUMBERS_AS_TEXT
+        return text + (SHARED_COLUMNS if _all_are_profiled(facts) else "") + NUMBERS_AS_TEXT
 
     def test_loading(self, facts: Facts) -> str:
         """Read the test table as the training table was read."""
@@ -132,7 +132,7 @@ class TabularRecipes:
     def features(self, facts: Facts) -> tuple[str, ...]:
         """Cleaning, then what the kinds of columns call for."""
         kept = facts.profile.columns
-        steps = ["clean"]
+        steps = ["elapsed_time", "clean"] if facts.trending else ["clean"]
         if any(column.kind == "date" for column in kept):
             steps.append("date_features")
         if any(_is_string(column) for column in kept):
@@ -165,6 +165,12 @@ class TabularRecipes:
 
         return tuple(idea for idea in IDEAS if idea.block == block)
 
+
+SHARED_COLUMNS = """\
+# Columns that only training rows have cannot be used: the listed ones are all that test rows have as well.
+LISTED = {*TARGETS, *DROP, *DATES, *TEXTS, *NUMBERS, *CATEGORIES}
+train = train[[name for name in train.columns if name in LISTED]]
+"""
 
 NUMBERS_AS_TEXT = """\
 NUMBERS_AS_TEXT = []  # columns of text of which nearly all are numbers
@@ -204,6 +210,23 @@ def read_call(file: str, facts: Facts) -> str:
     return f"pd.read_csv({path}, {', '.join(options)})"
 
 
+LACKING = "columns of training that the test lacks: "
+
+
+def _all_are_profiled(facts: Facts) -> bool:
+    """Whether the profile names every column that training and test share."""
+    profile = facts.profile
+    return bool(profile.columns and profile.test_file) and profile.more_columns is None
+
+
+def _lacking(facts: Facts) -> list[str]:
+    """Columns that the test lacks, as the profile's warnings name them: where it does not name all that it has."""
+    if _all_are_profiled(facts):
+        return []
+    told = [text.removeprefix(LACKING) for text in facts.profile.warnings if text.startswith(LACKING)]
+    return [name for text in told for name in re.sub(r" and \d+ more$", "", text).split(", ")]
+
+
 def _id_columns(facts: Facts) -> list[str]:
     submission = facts.profile.submission
     return [submission.id_column] if submission and submission.id_column else []
@@ -215,6 +238,15 @@ def _is_string(column: ColumnProfile) -> bool:
         return True
     wordy = not re.match(r"(u?int|float|bool)", column.dtype.lower())
     return column.kind == "category" and wordy and (column.unique or 0) > 30
+
+
+IN_HASTE = {
+    "lightgbm": ("trees", "learning_rate"), "hist_gradient_boosting": ("trees", "learning_rate"),
+    "xgboost": ("trees", "learning_rate"), "catboost": ("trees", "learning_rate"), "extra_trees": ("trees",),
+    "random_forest": ("trees",), "neural_network": ("epochs",), "kernel_machine": ("landmarks",),
+    "linear": ("iterations",),
+}  # fmt: skip
+"""What a short time limit sets, by function."""
 
 
 def sized(name: str, facts: Facts) -> dict[str, object]:
@@ -245,6 +277,10 @@ def sized(name: str, facts: Facts) -> dict[str, object]:
             if name == "catboost":
                 boosted.pop("columns")
         values |= boosted
+    if rows * facts.columns < 30_000 and name == "hist_gradient_boosting":
+        values |= {"trees": 150, "learning_rate": 0.04}
+    if name in {"extra_trees", "random_forest"} and small:
+        values["trees"] = 100 if name == "extra_trees" else 80
     if name in {"extra_trees", "random_forest"}:
         if not facts.classifies:
             values["columns"] = 0.5 if columns <= 50 else 0.2
@@ -256,7 +292,10 @@ def sized(name: str, facts: Facts) -> dict[str, object]:
     if name == "neural_network":
         values["epochs"] = 15 if rows > 10_000 else 30
         if rows < 1_500:
-            values |= {"width": 32, "decay": 0.1, "epochs": 40}
+            values |= {"width": 32, "decay": 0.1, "epochs": 30, "rate": 0.003}
+    if facts.environment.time_limit < 60:
+        hasty = {"trees": 150, "learning_rate": 0.08, "epochs": 10, "landmarks": 300, "iterations": 100}
+        values |= {key: value for key, value in hasty.items() if key in IN_HASTE.get(name, ())}
     if name == "spline_matrix" and (rows < 400 or columns > 60):
         values["knots"] = 4 if columns <= 60 else 0
     if name == "linear" and facts.classifies:

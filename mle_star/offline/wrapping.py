@@ -48,7 +48,8 @@ def hoisted(script: str) -> tuple[list[str], str]:
     except SyntaxError:
         return [], script
     lines = script.split("\n")
-    imports, gone = [], set()
+    imports: list[str] = []
+    gone: set[int] = set()
     for node in tree.body:
         if isinstance(node, (ast.Import, ast.ImportFrom)) and node.end_lineno is not None:
             imports.append(textwrap.dedent("\n".join(lines[node.lineno - 1 : node.end_lineno])))

@@ -81,7 +81,7 @@ def _environment(job: Job) -> dict[str, str]:
     kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     threads = {name: str(max(1, len(job.cores))) for name in THREAD_VARIABLES} if job.cores else {}
     folder = {"HOME": str(job.workdir), "TMPDIR": str(job.workdir / "tmp")}
-    fixed = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8", "MPLBACKEND": "Agg"}
+    fixed = {"PYTHONHASHSEED": "0", "PYTHONIOENCODING": "utf-8", "MPLBACKEND": "Agg"}
     return kept | threads | folder | fixed
 
 

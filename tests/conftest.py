@@ -1,0 +1,17 @@
+"""For all tests: no test reads the settings, or a `.env`, of the machine that it happens to run on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    for name in list(os.environ):
+        if name.startswith(("MLE_STAR_", "LANGSMITH_", "LANGCHAIN_")):
+            monkeypatch.delenv(name)
+    if Path(".env").is_file():
+        monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))

@@ -1,0 +1,148 @@
+"""The embedded model's scripts, run: from the cards to a submission, on tables of awkward shapes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_diabetes
+from sklearn.metrics import root_mean_squared_error
+
+from mle_star.models.data_models import Solution
+from mle_star.tools.blocks import substitute
+from mle_star.tools.listing import solutions_text
+from tests.unit.offline.simulate import ENVIRONMENT, Run, Task, ask, code, run
+
+pytestmark = pytest.mark.integration
+
+Target = Callable[[pd.DataFrame], Any]
+
+
+def awkward(rows: int) -> pd.DataFrame:
+    """A table with most of what goes wrong with tables."""
+    generator = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "a b": generator.normal(size=rows),
+            "c[d]": generator.normal(size=rows),
+            'q"x{y}': generator.integers(0, 5, rows),
+            "ünï,cødé": generator.choice(np.array(["x", "y", None], dtype=object), rows),
+            "many": [f"v{value}" for value in generator.integers(0, rows // 2, rows)],
+            "empty": np.nan,
+            "constant": 7,
+            "flag": generator.choice([True, False], rows),
+            "flag with gaps": generator.choice(np.array([True, False, None], dtype=object), rows),
+            "mixed": generator.choice(np.array([1, "two", 3.5, None], dtype=object), rows),
+            "money": [f"${value:,.2f}" for value in generator.uniform(0, 5000, rows)],
+            "when": pd.Timestamp("2021-03-01") + pd.to_timedelta(generator.integers(0, 700, rows), unit="D"),
+            "infinite": np.where(generator.random(rows) < 0.1, np.inf, generator.normal(size=rows)),
+            "note": [
+                " ".join(generator.choice(["alpha", "beta", "gamma", "delta"], 5)) if row % 9 else None
+                for row in range(rows)
+            ],
+        }
+    )
+
+
+def signal(frame: pd.DataFrame) -> pd.Series:
+    return frame["a b"] + frame["c[d]"] * frame["flag"]
+
+
+CASES: dict[str, tuple[int, str, Target]] = {
+    "sixty rows": (60, "accuracy", lambda frame: np.where(signal(frame) > 0, "yes", "no")),
+    "booleans": (150, "f1", lambda frame: signal(frame) > 0),
+    "a class with one member": (
+        150, "f1_macro", lambda frame: np.where(frame.index == 3, "once", np.where(signal(frame) > 0, "A", "B")),
+    ),
+    "grades": (150, "quadratic_kappa", lambda frame: signal(frame).round().clip(-2, 2).astype(int) + 3),
+    "skewed, with gaps": (
+        150, "rmsle", lambda frame: np.where(np.arange(len(frame)) % 10 == 0, np.nan, np.exp(2 * signal(frame))),
+    ),
+    "relative errors": (150, "mape", lambda frame: 10 + np.exp(signal(frame))),
+}  # fmt: skip
+
+
+def candidates(task: Task, count: int, path: int = 1, paths: int = 1) -> list[tuple[str, Run]]:
+    reply = ask("retriever", task=task.brief, environment=ENVIRONMENT, path=path, paths=paths, count=count)
+    scripts = [
+        code(
+            ask(
+                "candidate_evaluator", task=task.brief, environment=ENVIRONMENT, model_name=card["name"],
+                model_description=card["description"], example_code=card["example_code"], split_seed=7, seed=number,
+            )
+        )
+        for number, card in enumerate(json.loads(reply))
+    ]  # fmt: skip
+    return [(script, run(task, script)) for script in scripts]
+
+
+def submitted(task: Task, script: str) -> pd.DataFrame:
+    result = run(task, code(ask("submission", task=task.brief, environment=ENVIRONMENT, script=script)), "submission")
+    assert result.score is not None, result.error
+    written = pd.read_csv(task.folder / "final" / "submission.csv")
+    sample = pd.read_csv(task.folder / "input" / "sample_submission.csv")
+    assert list(written.columns) == list(sample.columns)
+    assert list(written[task.id_column]) == list(sample[task.id_column])
+    assert written.notna().all(axis=None)
+    return written
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_awkward_table_is_learnt_and_predicted(name: str, tmp_path: Path) -> None:
+    rows, metric, target = CASES[name]
+    table = awkward(rows + rows // 2)
+    table["y"] = target(table)
+    task = Task(tmp_path, table[:rows], table[rows:], "y", metric)
+    ran = candidates(task, 2)
+    for _, result in ran:
+        assert result.score is not None, result.error
+    merged = code(
+        ask(
+            "merger", task=task.brief, environment=ENVIRONMENT, base_script=ran[0][0], reference_script=ran[1][0],
+        )
+    )  # fmt: skip
+    submitted(task, merged)
+
+
+def test_a_short_run_beats_the_mean_by_far(tmp_path: Path) -> None:
+    table = load_diabetes(as_frame=True).frame
+    task = Task(tmp_path, table[:300], table[300:], "target", "rmse")
+    common = {"task": task.brief, "environment": ENVIRONMENT}
+    (first, _), (second, result) = candidates(task, 1, 1, 2)[0], candidates(task, 2, 2, 2)[1]
+    assert result.score is not None
+    study = code(ask("ablation_study", environment=ENVIRONMENT, script=second, earlier_summaries="none"))
+    summary = ask("summarizer", script=study, output=run(task, study).output)
+    assert "Unchanged" in summary
+    found = json.loads(ask("extractor", **common, script=second, summary=summary, earlier_blocks="none"))
+    block = code(
+        ask("coder", environment=ENVIRONMENT, script=second, code_block=found["code_block"], plan=found["plan"])
+    )
+    refined = substitute(second, found["code_block"], block)
+    assert run(task, refined).score is not None
+    solutions = solutions_text([Solution(script=first, score=60.0), Solution(script=refined, score=result.score)])
+    plan = ask("ensemble_planner", task=task.brief, solutions=solutions)
+    ensemble = code(ask("ensembler", **common, solutions=solutions, plan=plan))
+    assert (run(task, ensemble).score or np.inf) < 60
+    written = submitted(task, ensemble)
+    truth = task.test["target"]
+    assert root_mean_squared_error(truth, written["target"]) < 0.8 * truth.std()
+
+
+def test_further_tables_are_joined(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    shops = pd.DataFrame({"shop": [f"s{i}" for i in range(40)], "size": generator.normal(size=40)})
+    table = pd.DataFrame({"shop": generator.choice(shops["shop"], 300), "x": generator.normal(size=300)})
+    table["y"] = table["shop"].map(shops.set_index("shop")["size"]) * 3 + table["x"]
+    task = Task(tmp_path, table[:200], table[200:], "y", "rmse", extra={"shops.csv": shops})
+    script, alone = candidates(task, 1)[0]
+    revised = code(ask("data_usage_checker", task=task.brief, environment=ENVIRONMENT, script=script))
+    joined = run(task, revised)
+    assert joined.score is not None, joined.error
+    assert alone.score is not None
+    assert joined.score < alone.score
+    submitted(task, revised)

@@ -1,0 +1,324 @@
+"""The embedded model's replies: their form, and that each does what its prompt asks. No script is run here."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from langchain_core.messages import HumanMessage
+
+import prompts
+from mle_star.models.data_models import Attempt, Solution
+from mle_star.offline.chat import OfflineChatModel
+from mle_star.offline.library import recipes_by_name
+from mle_star.offline.refining import name_of
+from mle_star.offline.script import Script, functions_of
+from mle_star.offline.tabular import FAMILIES
+from mle_star.offline.tabular_ideas import IDEAS
+from mle_star.tools.blocks import quote_block, substitute
+from mle_star.tools.listing import attempts_text, numbered, solutions_text
+from tests.unit.offline.simulate import ENVIRONMENT, Task, ask, code
+
+SUMMARY = """- Unchanged: 0.81 (higher is better)
+- `string_features` left out: 0.78 (-0.03, worse)
+- `lightgbm` with leaves=4 instead of 9: 0.80 (-0.01, worse)
+The score depends most on `string_features`, which is worth improving."""
+
+
+def people(rows: int = 200) -> pd.DataFrame:
+    generator = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "age [years]": generator.integers(1, 80, rows),
+            "name": [f"Person {i}, Mr. John the {i % 7}th of his house" for i in range(rows)],
+            "town": generator.choice(["A", "B", "C"], rows),
+            "seen": pd.Timestamp("2020-01-01") + pd.to_timedelta(generator.integers(0, 400, rows), unit="D"),
+            "income": generator.normal(size=rows),
+            "lived": generator.choice(["yes", "no"], rows),
+        }
+    )
+
+
+@pytest.fixture(params=["auc_roc", "rmse"])
+def task(request: pytest.FixtureRequest, tmp_path: Path) -> Task:
+    target = "lived" if request.param == "auc_roc" else "income"
+    table = people()
+    return Task(tmp_path, table[:150], table[150:], target, request.param)
+
+
+def common(task: Task) -> dict[str, str]:
+    return {"task": task.brief, "environment": ENVIRONMENT}
+
+
+def cards(task: Task, path: int = 1, paths: int = 1, count: int = 4) -> list[dict[str, str]]:
+    reply = ask("retriever", **common(task), path=path, paths=paths, count=count)
+    found: list[dict[str, str]] = json.loads(reply)
+    return found
+
+
+def candidate(task: Task, card: dict[str, str]) -> str:
+    return code(
+        ask(
+            "candidate_evaluator", **common(task), model_name=card["name"], model_description=card["description"],
+            example_code=card["example_code"], split_seed=7, seed=3,
+        )
+    )  # fmt: skip
+
+
+def merged(task: Task) -> str:
+    first, second, third = (candidate(task, card) for card in cards(task, count=3))
+    base = code(ask("merger", **common(task), base_script=first, reference_script=second))
+    return code(ask("merger", **common(task), base_script=base, reference_script=third))
+
+
+def test_paths_share_no_card_while_the_library_lasts(task: Task) -> None:
+    one, two = ({card["name"] for card in cards(task, path, 2)} for path in (1, 2))
+    assert len(one) == len(two) == 4
+    assert not one & two
+
+
+def test_more_cards_than_a_path_owns_are_still_all_different(task: Task) -> None:
+    names = [card["name"] for card in cards(task, 1, 2, 8)]
+    assert len(set(names)) == 8
+
+
+def test_families_of_packages_that_are_not_listed_are_left_out(task: Task) -> None:
+    names = " ".join(card["name"] for card in cards(task, count=9))
+    assert "CatBoost" not in names
+    assert "LightGBM" in names
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.model)
+def test_every_family_makes_a_script_that_compiles(task: Task, family: object) -> None:
+    environment = ENVIRONMENT.replace("lightgbm 4.7.0", "lightgbm 4.7.0, catboost 1.2, xgboost 3.0")
+    reply = ask(
+        "candidate_evaluator", task=task.brief, environment=environment, model_name=family.name,  # type: ignore[attr-defined]
+        model_description="", example_code="", split_seed=7, seed=3,
+    )  # fmt: skip
+    script = code(reply)
+    ast.parse(script)
+    assert family.model in functions_of(script)  # type: ignore[attr-defined]
+    assert "SPLIT_SEED = 7" in script
+    assert "SEED = 3" in script
+    assert 'print(f"Final Validation Performance: {validation_score}")' in script
+    assert "test.csv" not in script
+
+
+def test_the_same_prompt_has_the_same_reply_and_tells_what_it_cost(task: Task) -> None:
+    prompt = prompts.render("retriever", **common(task), path=1, paths=1, count=4)
+    first, second = (OfflineChatModel().invoke(prompt) for _ in range(2))
+    assert first.text == second.text
+    assert first.usage_metadata is not None
+    assert first.usage_metadata["output_tokens"] > 10
+
+
+async def test_it_answers_asynchronously_too(task: Task) -> None:
+    prompt = prompts.render("retriever", **common(task), path=1, paths=1, count=2)
+    reply = await OfflineChatModel().ainvoke([HumanMessage(prompt)])
+    assert len(json.loads(reply.text)) == 2
+
+
+def test_a_merge_holds_all_models_and_runs_in_the_frame_of_the_base(task: Task) -> None:
+    script = Script.parse(merged(task))
+    assert len(script.models) == 3
+    names = functions_of(script.text)
+    assert all(prepare in names and model in names for prepare, model in script.models.values())
+
+
+def test_merging_a_changed_function_of_the_same_name_keeps_both(task: Task) -> None:
+    first = candidate(task, cards(task)[0])
+    second = first.replace("trees=", "trees=1 * ", 1)
+    script = Script.parse(code(ask("merger", **common(task), base_script=first, reference_script=second)))
+    assert list(script.models) == ["lightgbm", "lightgbm_2"]
+    assert "lightgbm_2" in functions_of(script.text)
+
+
+def test_an_ablation_takes_parts_that_were_not_studied(task: Task) -> None:
+    script = merged(task)
+    first = code(ask("ablation_study", environment=ENVIRONMENT, script=script, earlier_summaries="none"))
+    ast.parse(first)
+    earlier = numbered(["\n".join(line for line in first.split("\n") if line.startswith("# `"))])
+    second = code(ask("ablation_study", environment=ENVIRONMENT, script=script, earlier_summaries=earlier))
+    studied = [{line.split("`")[1] for line in text.split("\n") if line.startswith("# `")} for text in (first, second)]
+    assert all(2 <= len(names) <= 3 for names in studied)
+    assert not studied[0] & studied[1]
+
+
+def test_a_summary_reports_printed_figures_and_no_others() -> None:
+    output = "Unchanged: 0.81 (higher is better)\n`lightgbm` with leaves=4 instead of 9: 0.80 (-0.01)\n"
+    summary = ask("summarizer", script="", output=output)
+    assert "0.81" in summary
+    assert "(-0.01, worse)" in summary
+    assert "missing" in ask("summarizer", script="", output="Traceback") or "failed" in ask(
+        "summarizer", script="", output="Traceback"
+    )
+
+
+def test_the_extractor_quotes_the_part_with_the_largest_effect(task: Task) -> None:
+    script = merged(task)
+    found = json.loads(ask("extractor", **common(task), script=script, summary=SUMMARY, earlier_blocks="none"))
+    assert name_of(found["code_block"]) == "string_features"
+    assert quote_block(script, found["code_block"]) == found["code_block"]
+    earlier = numbered([f"```python\n{found['code_block']}\n```"])
+    other = json.loads(ask("extractor", **common(task), script=script, summary=SUMMARY, earlier_blocks=earlier))
+    assert name_of(other["code_block"]) == "lightgbm"
+
+
+def test_an_instruction_in_place_of_a_summary_names_the_block(task: Task) -> None:
+    script = merged(task)
+    summary = "Please work on the date features first."
+    found = json.loads(ask("extractor", **common(task), script=script, summary=summary, earlier_blocks="none"))
+    assert name_of(found["code_block"]) == "date_features"
+
+
+def test_plans_never_repeat_and_each_changes_the_block(task: Task) -> None:
+    script = merged(task)
+    found = json.loads(ask("extractor", **common(task), script=script, summary=SUMMARY, earlier_blocks="none"))
+    block, plan = found["code_block"], found["plan"]
+    plans: list[str] = []
+    for turn in range(7):
+        assert plan not in plans
+        new = code(ask("coder", environment=ENVIRONMENT, script=script, code_block=block, plan=plan))
+        if turn < 3:
+            substitute(script, block, new)
+        plans.append(plan)
+        attempts = [Attempt(plan=text, score=0.8 + 0.01 * place) for place, text in enumerate(plans)]
+        history = attempts_text(attempts)
+        plan = ask("planner", **common(task), code_block=block, direction="higher is better", history=history)
+
+
+@pytest.mark.parametrize("idea", IDEAS, ids=lambda idea: f"{idea.block}: {idea.title}")
+@pytest.mark.parametrize("metric", ["auc_roc", "rmse"])
+def test_every_idea_yields_code_that_compiles(metric: str, idea: object, tmp_path: Path) -> None:
+    table = people(40)
+    task = Task(tmp_path, table[:30], table[30:], "lived" if metric == "auc_roc" else "income", metric)
+    from mle_star.offline.reading import read_environment, read_facts
+
+    block = recipes_by_name("tabular").part(idea.block, read_facts(task.brief, read_environment(ENVIRONMENT)))  # type: ignore[attr-defined]
+    assert block is not None
+    changed = idea.change(block, block)  # type: ignore[attr-defined]
+    assert changed is None or (ast.parse(changed) and name_of(changed) == idea.block)  # type: ignore[attr-defined]
+
+
+def test_titles_are_unique_within_a_block() -> None:
+    titles = [(idea.block, idea.title) for idea in IDEAS]
+    assert len(titles) == len(set(titles))
+
+
+def test_an_ensemble_holds_every_solution_and_rounds_differ(task: Task) -> None:
+    solutions = solutions_text([Solution(script=merged(task), score=0.8), Solution(script=merged(task), score=0.7)])
+    attempts: list[Attempt] = []
+    plan = ask("ensemble_planner", task=task.brief, solutions=solutions)
+    for _ in range(6):
+        assert plan not in [attempt.plan for attempt in attempts]
+        script = code(ask("ensembler", **common(task), solutions=solutions, plan=plan))
+        ast.parse(script)
+        assert {"solution_1", "solution_2"} <= set(functions_of(script))
+        attempts.append(Attempt(plan=plan, score=0.8 + len(attempts) / 100))
+        plan = ask(
+            "ensemble_planner_next", task=task.brief, solutions=solutions, direction="higher is better",
+            history=attempts_text(attempts),
+        )  # fmt: skip
+
+
+def test_a_submission_reads_the_test_rows_and_writes_the_sample_columns(task: Task) -> None:
+    script = code(ask("submission", **common(task), script=merged(task)))
+    ast.parse(script)
+    assert "./input/test.csv" in script
+    assert "./final/submission.csv" in script
+    assert "BAGS = 5" in script
+
+
+def test_subsampling_is_one_statement_and_goes_away(tmp_path: Path) -> None:
+    table = people(600)
+    task = Task(tmp_path, table[:550], table[550:], "lived", "auc_roc")
+    reply = ask(
+        "candidate_evaluator", **common(task), model_name="LightGBM", model_description="", example_code="",
+        split_seed=7, seed=3, subsample="500",
+    )  # fmt: skip
+    script = code(reply)
+    block = json.loads(ask("subsampling_extract", script=script))["code_block"]
+    assert "500" in block
+    new = code(ask("subsampling_remove", script=script, code_block=block))
+    whole = substitute(script, block, new)
+    assert ".sample(" not in whole
+    assert json.loads(ask("subsampling_extract", script=whole))["code_block"] == ""
+
+
+LEAKS = {
+    "scaler": "s = 1\nscaler = StandardScaler()\nX = scaler.fit_transform(X)\nX_train, X_val = train_test_split(X)",
+    "all rows": "X_train, X_val, y_train, y_val = train_test_split(X, y)\nvectorizer.fit(pd.concat([X_train, X_val]))",
+    "validation": "X_train, X_val, y_train, y_val = train_test_split(X, y)\nX_val = imputer.fit_transform(X_val)",
+    "model": "X_train, X_val, y_train, y_val = train_test_split(X, y)\nmodel.fit(X_val, y_val)",
+    "target": "df['m'] = df.groupby('c')['target'].transform('mean')\na, b = train_test_split(df)",
+}
+
+
+@pytest.mark.parametrize("name", LEAKS)
+def test_classical_leaks_are_found_in_any_script(name: str) -> None:
+    verdict = json.loads(ask("leakage_detect", script=LEAKS[name]))
+    assert verdict["verdict"] == "leakage"
+    quote_block(LEAKS[name], verdict["code_block"])
+
+
+def test_a_leaking_scaler_is_fitted_on_the_training_part() -> None:
+    script = LEAKS["scaler"]
+    found = json.loads(ask("leakage_detect", script=script))
+    block = code(ask("leakage_correct", script=script, code_block=found["code_block"], reason=found["reason"]))
+    mended = substitute(script, found["code_block"], block)
+    assert json.loads(ask("leakage_detect", script=mended))["verdict"] == "no leakage"
+
+
+def test_the_librarys_own_scripts_are_found_clean(task: Task) -> None:
+    script = merged(task)
+    verdict = json.loads(ask("leakage_detect", script=script))
+    assert verdict["verdict"] == "no leakage"
+    quote_block(script, verdict["code_block"])
+
+
+REPAIRS = {
+    "timeout": ("The script was stopped: time limit of 60 seconds", "FOLDS_USED = 1"),
+    "encoding": ("UnicodeDecodeError: 'utf-8' codec can't decode byte 0xe9", "latin-1"),
+    "package": ("ModuleNotFoundError: No module named 'lightgbm'", "HistGradientBoosting"),
+    "rare": ("ValueError: n_splits=5 cannot be greater than the number of members in each class.", "KFold("),
+}
+
+
+@pytest.mark.parametrize("name", REPAIRS)
+def test_its_own_scripts_are_repaired(name: str, task: Task) -> None:
+    script = candidate(task, cards(task)[0])
+    error, expected = REPAIRS[name]
+    mended = code(ask("debugger", environment=ENVIRONMENT, script=script, error=error))
+    ast.parse(mended)
+    assert expected in mended
+
+
+def test_a_further_table_is_joined_and_then_all_is_used(tmp_path: Path) -> None:
+    table = people()
+    towns = pd.DataFrame({"town": ["A", "B", "C"], "size": [1, 2, 3]})
+    task = Task(tmp_path, table[:150], table[150:], "lived", "auc_roc", extra={"towns.csv": towns})
+    script = candidate(task, cards(task)[0])
+    revised = code(ask("data_usage_checker", **common(task), script=script))
+    ast.parse(revised)
+    assert "./input/towns.csv" in revised
+    assert ask("data_usage_checker", **common(task), script=revised) == "All the provided information is used."
+
+
+def test_scripts_of_others_get_replies_of_the_right_form(task: Task) -> None:
+    foreign = (
+        "import pandas as pd\n\n\ndef load():\n    return pd.read_csv('input/train.csv')\n\n\nprint(len(load()))\n"
+    )
+    assert code(ask("merger", **common(task), base_script=foreign, reference_script=foreign)) == foreign.rstrip()
+    found = json.loads(ask("extractor", **common(task), script=foreign, summary="x", earlier_blocks="none"))
+    quote_block(foreign, found["code_block"])
+    ast.parse(code(ask("submission", **common(task), script=foreign)))
+    ast.parse(code(ask("debugger", environment=ENVIRONMENT, script=foreign, error="ValueError: x")))
+    assert json.loads(ask("leakage_detect", script=foreign))["verdict"] == "no leakage"
+
+
+def test_other_talk_is_answered_with_a_hint() -> None:
+    assert "model_provider" in OfflineChatModel().invoke("Tell me a joke.").text

@@ -1,0 +1,74 @@
+"""The recipes for texts: what they offer for a task, and that their functions and ideas hold together."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from mle_star.models.data_models import ColumnProfile, DataProfile, TargetProfile
+from mle_star.models.metric import Metric
+from mle_star.offline.frame import write_script
+from mle_star.offline.recipe import Environment, Facts
+from mle_star.offline.text import TextRecipes, text_columns
+from mle_star.offline.text_ideas import IDEAS
+
+RECIPES = TextRecipes()
+TEXT = ColumnProfile(name="text", kind="text", dtype="str")
+PACKAGES = Environment(packages={"scikit-learn": "", "lightgbm": "", "pandas": "", "numpy": ""})
+
+
+def facts(task_type: str, columns: tuple[ColumnProfile, ...] = (TEXT,), rows: int = 500) -> Facts:
+    classifies = task_type == "classification"
+    target = TargetProfile(
+        names=("label",), kind="binary" if classifies else "numeric", dtype="str", class_count=2 if classifies else None
+    )
+    profile = DataProfile(files=(), train_file="train.csv", train_rows=rows, columns=columns, target=target)
+    metric = Metric(name="accuracy", maximize=True) if classifies else Metric(name="rmse", maximize=False)
+    return Facts(task_type, "text", metric, profile, PACKAGES)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("task_type", ["classification", "regression"])
+def test_eight_families_are_offered_and_each_makes_a_script_that_compiles(task_type: str) -> None:
+    task = facts(task_type)
+    families = RECIPES.families(task)
+    assert len(families) >= 8
+    for family in families:
+        script = write_script(task, RECIPES, (family,), 1, 2)
+        ast.parse(script)
+        assert f"def {family.model}(" in script
+        assert f"def {family.prepare}(" in script
+        assert ("def spread(" in script) == (task_type == "classification" and "spread(" in script)
+
+
+def test_without_lightgbm_no_boosting_is_offered() -> None:
+    task = Facts(**{**facts("classification").__dict__, "environment": Environment(packages={"scikit-learn": ""})})
+    assert "text_boosting" not in {family.model for family in RECIPES.families(task)}
+
+
+def test_strings_stand_in_where_no_column_is_free_text() -> None:
+    column = ColumnProfile(name="query", kind="id", dtype="str", unique=500)
+    assert text_columns(facts("classification", (column,))) == ["query"]
+
+
+def test_every_title_is_unique() -> None:
+    titles = [idea.title for idea in IDEAS]
+    assert len(set(titles)) == len(titles)
+
+
+@pytest.mark.parametrize("idea", IDEAS, ids=lambda idea: idea.title)
+def test_an_idea_changes_its_block_into_another_that_compiles(idea) -> None:  # type: ignore[no-untyped-def]
+    sources = [RECIPES.part(idea.block, facts(kind)) for kind in ("classification", "regression")]
+    blocks = [source for source in sources if source]
+    changed = [new for block in blocks if (new := idea.change(block, block)) and new != block]
+    assert changed, f"{idea.title} applies nowhere"
+    for block in changed:
+        ast.parse(block)
+
+
+def test_every_family_has_three_ideas_for_its_model_and_its_preparation() -> None:
+    for task_type in ("classification", "regression"):
+        for family in RECIPES.families(facts(task_type)):
+            for block in (family.model, family.prepare):
+                source = RECIPES.part(block, facts(task_type)) or ""
+                assert sum(idea.change(source, source) not in (None, source) for idea in RECIPES.ideas(block)) >= 3

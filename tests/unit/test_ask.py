@@ -1,0 +1,151 @@
+"""Asking the model: what is sent, what is asked again, and what is a failure of the way to it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, BaseMessage
+
+from mle_star.models.config import MLEStarConfig
+from mle_star.models.data_models import TaskDescription
+from mle_star.tools.ask import Answer, ModelUnavailableError, ask
+from mle_star.tools.replies import ReplyError
+from mle_star.tools.run import Run
+from mle_star.tools.run_folder import RunFolder
+from tests.stage import a_brief
+
+
+class Model:
+    """Says, one after the other, what it was told to say; an exception is raised."""
+
+    def __init__(self, *replies: str | Exception) -> None:
+        self.replies = list(replies)
+        self.asked: list[list[BaseMessage]] = []
+
+    async def ainvoke(self, messages: list[BaseMessage]) -> AIMessage:
+        self.asked.append(messages)
+        reply = self.replies.pop(0)
+        if isinstance(reply, Exception):
+            raise reply
+        return AIMessage(reply, usage_metadata={"input_tokens": 2, "output_tokens": 1, "total_tokens": 3})
+
+
+def only_yes(reply: str) -> str:
+    if reply != "yes":
+        raise ReplyError("It has to be yes.")
+    return reply
+
+
+@pytest.fixture
+def asking(tmp_path: Path) -> Any:
+    """Ask `model` the summarizer's question, in a run of its own."""
+    task = TaskDescription(dataset_path=str(tmp_path))
+
+    async def do(model: Model, *, attempt: object = "", step: str = "p1.t0.ablation", **settings: Any) -> Answer[str]:
+        run = Run("r1", MLEStarConfig(out_dir=tmp_path, **settings))
+        await run.open()
+        RunFolder(tmp_path).write_brief(task, a_brief(tmp_path, "AUC"))
+        await run.brief(task)
+        run.model = model  # type: ignore[assignment]
+        return await ask(
+            run, "summarizer", only_yes, step=step, agent="summarizer", attempt=attempt, script="s", output="o"
+        )
+
+    return do
+
+
+async def test_a_reply_that_can_be_used_is_the_answer(asking: Any) -> None:
+    assert (await asking(Model("yes"))).value == "yes"
+
+
+async def test_an_unusable_reply_is_asked_for_again_with_the_reason(asking: Any) -> None:
+    model = Model("no", "yes")
+    assert (await asking(model)).value == "yes"
+    question, reply, again = model.asked[1]
+    assert question == model.asked[0][0]
+    assert reply.content == "no"
+    assert "It has to be yes." in again.content
+
+
+@pytest.mark.parametrize("retries", [0, 1, 3])
+async def test_an_unusable_reply_is_asked_for_again_as_often_as_is_allowed(asking: Any, retries: int) -> None:
+    model = Model(*["no"] * 9)
+    answer = await asking(model, reply_retries=retries)
+    assert (answer.value, answer.problem, len(model.asked)) == (None, "It has to be yes.", 1 + retries)
+
+
+async def test_every_call_is_paid_for(asking: Any) -> None:
+    usage = (await asking(Model("no", "yes"))).usage
+    assert (usage.calls, usage.input_tokens, usage.output_tokens) == (2, 4, 2)
+
+
+async def test_a_model_that_fails_on_a_prompt_has_replied_nothing(asking: Any) -> None:
+    assert (await asking(Model(ValueError("broken"), "yes"))).value == "yes"
+
+
+class StatusError(Exception):
+    status_code = 429
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionError("refused"), TimeoutError(), OSError("no route"), StatusError("busy")]
+)
+async def test_a_model_that_cannot_be_reached_is_an_error_of_the_run(asking: Any, error: Exception) -> None:
+    with pytest.raises(ModelUnavailableError, match="ollama model"):
+        await asking(Model(error))
+
+
+async def test_a_model_that_does_not_answer_in_time_cannot_be_reached(asking: Any) -> None:
+    class Silent(Model):
+        async def ainvoke(self, messages: list[BaseMessage]) -> AIMessage:
+            await asyncio.sleep(3_600)
+            raise AssertionError
+
+    with pytest.raises(ModelUnavailableError):
+        await asking(Silent(), model_timeout=0.01)
+
+
+async def test_no_question_is_asked_when_the_time_is_over(asking: Any) -> None:
+    model = Model("yes")
+    answer = await asking(model, time_limit=1e-9)
+    assert (answer.value, model.asked) == (None, [])
+    assert "time" in answer.problem
+
+
+async def test_a_call_that_completed_is_not_made_again_when_the_step_is_repeated(asking: Any) -> None:
+    await asking(Model("no", "yes"))
+    model = Model()
+    assert ((await asking(model)).value, model.asked) == ("yes", [])
+
+
+async def test_the_same_question_in_another_step_is_asked_anew(asking: Any) -> None:
+    await asking(Model("no"), reply_retries=0)
+    assert (await asking(Model("yes"), step="p1.t1.ablation", reply_retries=0)).value == "yes"
+
+
+async def test_the_same_question_in_another_attempt_is_asked_anew(asking: Any) -> None:
+    await asking(Model("no"), reply_retries=0, attempt=0)
+    assert (await asking(Model("yes"), reply_retries=0, attempt=1)).value == "yes"
+
+
+async def test_a_call_that_failed_on_its_way_is_made_again(asking: Any) -> None:
+    with pytest.raises(ModelUnavailableError):
+        await asking(Model(ConnectionError()))
+    assert (await asking(Model("yes"))).value == "yes"
+
+
+async def test_every_prompt_and_reply_is_kept(asking: Any, tmp_path: Path) -> None:
+    model = Model("yes")
+    await asking(model)
+    (kept,) = (tmp_path / "replies").glob("*.json")
+    record = json.loads(kept.read_text())
+    assert (record["messages"], record["reply"]) == ([["human", model.asked[0][0].content]], "yes")
+
+
+async def test_an_agent_that_got_no_usable_reply_says_so(asking: Any, tmp_path: Path) -> None:
+    await asking(Model("no"), reply_retries=0)
+    assert "no usable reply: It has to be yes." in (tmp_path / "events.jsonl").read_text()
