@@ -57,9 +57,9 @@ def report(name, what, changed_parts):
     judged = held[: changed_parts.shape[1]]  # what is costly is fitted in the first folds alone
     before = unchanged if len(judged) == len(held) else evaluate(parts[:, : len(judged)], target[judged])
     changed = evaluate(changed_parts, target[judged])
-    findings[name] = changed - before
+    findings[name] = changed - before if abs(changed - before) > 1e-9 * abs(before) else 0.0
     remark = "" if len(judged) == len(held) else f" on {{len(judged)}} of {{len(held)}} held-out rows"
-    print(f"`{{name}}` {{what}}: {{changed:.6g}} ({{changed - before:+.6g}}){{remark}}", flush=True)
+    print(f"`{{name}}` {{what}}: {{changed:.6g}} ({{findings[name]:+.6g}}){{remark}}", flush=True)
 
 
 rows = build(train)

@@ -159,6 +159,7 @@ def ensembler(prompt: Prompt) -> str:
 
 def write_ensemble(facts: Facts, scripts: list[str], way: Combination) -> str:
     """Write the script: the solutions as functions, then how their predictions become one."""
+    scripts = aligned(scripts)
     imports: list[str] = ["from types import SimpleNamespace"]
     functions: list[tuple[str, str]] = []
     for number, text in enumerate(scripts, start=1):
@@ -181,6 +182,26 @@ def write_ensemble(facts: Facts, scripts: list[str], way: Combination) -> str:
     sections = (("Settings", settings), *functions, ("Ensemble", combining(facts, first, way, len(scripts))))
     return Script(head, sections).text
 
+
+def aligned(scripts: list[str]) -> list[str]:
+    """Let all solutions hold out the same rows: a repair may have left one of them fewer folds or fewer rows."""
+    used = [int(match[1]) for text in scripts if (match := FOLDS_USED.search(text))]
+    limits = [(int(match[1].replace("_", "")), match[0]) for text in scripts if (match := SAMPLED.search(text))]
+    found = []
+    for text in scripts:
+        if used:
+            text = FOLDS_USED.sub(f"FOLDS_USED = {min(used)}", text)
+        if limits and SAMPLED.search(text):
+            text = SAMPLED.sub(lambda match: min(limits)[1], text)
+        elif limits:
+            text = DROPPED.sub(lambda match: f"{match[0]}\n{min(limits)[1]}", text, count=1)
+        found.append(text)
+    return found
+
+
+FOLDS_USED = re.compile(r"^FOLDS_USED = (\d+)", re.MULTILINE)
+SAMPLED = re.compile(r"^train = train\.sample\(n=min\(len\(train\), ([\d_]+)\).*$", re.MULTILINE)
+DROPPED = re.compile(r"^train = train\.dropna\(.*$", re.MULTILINE)
 
 RESULT = """SimpleNamespace(
         train=train, target=target, classes=CLASSES, held=held, parts=parts, predict=predict, build=build,

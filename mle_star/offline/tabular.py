@@ -266,6 +266,8 @@ def sized(name: str, facts: Facts) -> dict[str, object]:
                 boosted |= {"depth": 3, "min_weight": 2}
             else:
                 boosted |= {"depth": 5, "trees": 350, "learning_rate": 0.04}
+        if classes > 4 and small:
+            boosted |= {"trees": max(40, 500 // classes), "learning_rate": 0.06}
         if classes > 2 and not small:
             boosted |= {
                 "trees": max(60, int(900 / many)),
@@ -277,7 +279,7 @@ def sized(name: str, facts: Facts) -> dict[str, object]:
             if name == "catboost":
                 boosted.pop("columns")
         values |= boosted
-    if rows * facts.columns < 30_000 and name == "hist_gradient_boosting":
+    if small and classes <= 4 and name == "hist_gradient_boosting":
         values |= {"trees": 150, "learning_rate": 0.04}
     if name in {"extra_trees", "random_forest"} and small:
         values["trees"] = 100 if name == "extra_trees" else 80

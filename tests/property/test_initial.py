@@ -64,10 +64,12 @@ class World:
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
     """Draw a world."""
-    candidates = draw(st.lists(OUTCOMES, min_size=1, max_size=4))
-    merges = draw(st.lists(OUTCOMES, min_size=len(candidates) - 1, max_size=len(candidates) - 1))
-    revision = draw(st.one_of(st.none(), OUTCOMES, OUTCOMES))
-    reads = draw(st.sampled_from(["train.csv", "extra.csv", "test.csv", "sample.csv"]))
+    count = draw(st.sampled_from([1, 2, 3, 4, 4]))
+    candidates = draw(st.lists(OUTCOMES, min_size=count, max_size=count))
+    as_before = st.sampled_from(candidates)  # so that ties are frequent
+    merges = draw(st.lists(st.one_of(OUTCOMES, as_before), min_size=count - 1, max_size=count - 1))
+    revision = draw(st.one_of(st.none(), OUTCOMES, as_before))
+    reads = draw(st.sampled_from(["train.csv", "extra.csv", "extra.csv", "test.csv", "sample.csv"]))
     return World(draw(METRIC_NAMES), tuple(candidates), tuple(merges), revision, reads)
 
 
@@ -99,7 +101,16 @@ def played(world: World) -> Play:
     )  # fmt: skip
 
 
-in_any_world = in_any(worlds(), 30)
+in_any_world = in_any(
+    worlds(),
+    20,
+    World("AUC", (0.5, 0.7, 0.6), (0.7, 0.7), 0.7, "train.csv"),  # nothing but ties
+    World("RMSE", (0.5, 0.7, 0.6), (0.5, 0.4), 0.4, "test.csv"),
+    World("AUC", (0.5, 0.7), (0.6,), 0.6, "extra.csv"),  # worse, but with more data
+    World("RMSE", (0.5,), (), 0.6, "extra.csv"),
+    World("AUC", (0.5,), (), 0.4, "sample.csv"),  # worse, and nothing more to learn from
+    World("RMSE", (0.5,), (), "no score", "extra.csv"),
+)
 
 
 def number_of(script: str) -> int:

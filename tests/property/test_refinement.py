@@ -125,7 +125,7 @@ def played(world: World) -> Play:
     )  # fmt: skip
 
 
-in_any_world = in_any(worlds(), 30)
+in_any_world = in_any(worlds(), 25)
 
 
 def by_outer_step(stage: Stage, name: str) -> dict[int, list[Asked]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, example, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.stage import Outcome
@@ -23,18 +23,24 @@ OUTCOMES: st.SearchStrategy[Outcome] = st.one_of(SCORES, SCORES, SCORES, FAILURE
 METRIC_NAMES = st.sampled_from(["AUC", "RMSE"])
 
 
-def in_any(worlds: st.SearchStrategy[Any], examples: int) -> Callable[[F], F]:
-    """Check a property in every one of `examples` worlds, the same ones for each property."""
+def in_any(worlds: st.SearchStrategy[Any], examples: int, *rare: Any) -> Callable[[F], F]:
+    """Check a property in every one of `examples` worlds, the same ones for each property, and in some `rare` ones."""
 
     def decorate(test: F) -> F:
         quiet = settings(
             max_examples=examples,
             deadline=None,
-            phases=[Phase.generate],  # worlds are small as they are, and to shrink one is to play hundreds
+            phases=[
+                Phase.explicit,
+                Phase.generate,
+            ],  # worlds are small as they are, and to shrink one is to play hundreds
             database=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
         )
-        return seed(20250618)(quiet(given(worlds)(test)))  # type: ignore[return-value]
+        checked = seed(20250618)(quiet(given(worlds)(test)))
+        for world in rare:
+            checked = example(world)(checked)
+        return checked  # type: ignore[return-value]
 
     return decorate
 

@@ -16,8 +16,8 @@ SETTINGS = {
 
 
 def with_candidates() -> Stage:
-    """Set a stage with a solution on each of two paths, the second the better one."""
-    scores = {"1": 0.5, "2": 0.6}
+    """Set a stage with a solution on each path, the second the best."""
+    scores = {"1": 0.5, "2": 0.6, "3": 0.55}
 
     def candidate(prompt: str) -> str:
         path = path_of(prompt)
@@ -34,7 +34,7 @@ def with_candidates() -> Stage:
 
 def path_of(prompt: str) -> str:
     """Tell the path by the seed that the candidate was given: 42 + 100 for each path."""
-    return "1" if "143" in prompt else "2"
+    return next(path for path in "123" if f"{path}43" in prompt)
 
 
 def submit(stage: Stage, **settings: object) -> Play:
@@ -101,6 +101,13 @@ def test_the_next_best_solution_is_submitted_when_the_winners_submission_fails()
     state = submit(stage).state
     assert (state["final_score"], "path = 1" in state["final_solution"]) == (0.5, True)
     assert state["submission_path"] is not None
+
+
+def test_solutions_that_were_not_the_winner_are_tried_best_first() -> None:
+    stage = with_candidates()
+    stage.submissions = ["fails", "fails"]
+    submit(stage, num_solutions=3)
+    assert [stage.comes_to(question.part("script")) for question in stage.asked("submission")] == [0.6, 0.55, 0.5]
 
 
 def test_the_next_best_solution_is_submitted_when_the_winners_cannot_be_written() -> None:

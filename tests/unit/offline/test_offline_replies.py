@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import prompts
 from mle_star.models.data_models import Attempt, Solution
 from mle_star.offline.chat import OfflineChatModel
 from mle_star.offline.library import recipes_by_name
+from mle_star.offline.reading import rows_in
 from mle_star.offline.refining import name_of
 from mle_star.offline.script import Script, functions_of
 from mle_star.offline.tabular import FAMILIES
@@ -306,6 +308,50 @@ def test_a_further_table_is_joined_and_then_all_is_used(tmp_path: Path) -> None:
     ast.parse(revised)
     assert "./input/towns.csv" in revised
     assert ask("data_usage_checker", **common(task), script=revised) == "All the provided information is used."
+
+
+def test_columns_that_the_test_rows_lack_are_left_out(tmp_path: Path) -> None:
+    table = people().assign(outcome=1.5)
+    task = Task(tmp_path, table[:150], table[150:].drop(columns="outcome"), "income", "rmse")
+    script = candidate(task, cards(task)[0])
+    frame = pd.read_csv(tmp_path / "input" / "train.csv")
+    settings = script[script.index("# --- Settings") : script.index("# --- Loading")]
+    lines = script[script.index("LISTED = ") :].split("\n")[:2]
+    names: dict[str, object] = {"os": os, "train": frame}
+    exec("\n".join([settings, *lines]), names)
+    kept = names["train"]
+    assert isinstance(kept, pd.DataFrame)
+    assert set(frame.columns) - set(kept.columns) == {"outcome"}
+
+
+def test_a_trend_is_looked_for_where_test_rows_come_later(tmp_path: Path) -> None:
+    table = people().drop(columns="seen").assign(week=np.arange(200) // 2)
+    task = Task(tmp_path / "later", table[:150], table[150:], "income", "rmse")
+    assert task.facts.profile.split.kind == "time"
+    assert "trend" in functions_of(candidate(task, cards(task)[0]))
+    other = Task(tmp_path / "mixed", people()[:150], people()[150:], "income", "rmse")
+    assert "trend" not in functions_of(candidate(other, cards(other)[0]))
+
+
+def test_a_solution_with_fewer_folds_and_rows_is_joined_by_the_others(task: Task) -> None:
+    script = candidate(task, cards(task)[0])
+    lighter = code(ask("debugger", environment=ENVIRONMENT, script=script, error="timeout"))
+    solutions = solutions_text([Solution(script=script, score=0.8), Solution(script=lighter, score=0.7)])
+    plan = ask("ensemble_planner", task=task.brief, solutions=solutions)
+    ensemble = code(ask("ensembler", **common(task), solutions=solutions, plan=plan))
+    assert ensemble.count("    FOLDS_USED = 1\n") == 2
+    assert ensemble.count("min(len(train), 5_000)") == 2
+
+
+def test_a_short_time_limit_means_fewer_rows_and_trees(task: Task) -> None:
+    card = cards(task)[0]
+    hasty = ENVIRONMENT.replace("600 seconds", "30 seconds")
+    reply = ask(
+        "candidate_evaluator", task=task.brief, environment=hasty, model_name=card["name"], model_description="",
+        example_code="", split_seed=7, seed=3,
+    )  # fmt: skip
+    assert "learning_rate=0.08, trees=150" in code(reply)
+    assert rows_in(30) == 3_000
 
 
 def test_scripts_of_others_get_replies_of_the_right_form(task: Task) -> None:
