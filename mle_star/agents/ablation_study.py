@@ -25,6 +25,6 @@ async def ablation_study(state: RefinementState, runtime: Runtime[MLEStarConfig]
     )  # fmt: skip
     if answer.value is None:
         skipped = await record_skip(run, step, "ablation_study", answer.problem)
-        return {"draft": None, "history": skipped, "usage": answer.usage}
+        return {"draft": None, "summary": "", "history": skipped, "usage": answer.usage}
     draft = Draft(step=step, agent="ablation_study", script=answer.value, delivers="output")
     return {"draft": draft, "usage": answer.usage}

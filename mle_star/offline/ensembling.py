@@ -37,11 +37,11 @@ class Combination:
 
 COMBINATIONS = (
     Combination(
-        "Weigh all models of all solutions by greedy selection, drawn half-way to equal weights.",
+        "Weigh all models of all solutions by greedy selection, drawn half-way to weights by their own losses.",
         "Collect the held-out predictions of every model of every solution. Add models one at a time, with repetition, "
-        "each time the one that lowers the loss of the mean most; average the resulting weights with equal ones, since "
-        "weights chosen on few rows exaggerate. The score is cross-fitted: each fifth of the rows is blended with "
-        "weights learnt from the other four.",
+        "each time the one that lowers the loss of the mean most; average the resulting weights with calmer ones, "
+        "which fall with a model's own loss, since weights chosen on few rows exaggerate. The score is cross-fitted: "
+        "each fifth of the rows is blended with weights learnt from the other four.",
         "shrunk",
     ),
     Combination(

@@ -38,12 +38,11 @@ MEDIAN = "Take the median of the models instead of their mean."
 IDEAS = (
     Idea(
         "blend_weights",
-        "Weigh the models by greedy selection, drawn half-way back to equal weights.",
+        "Weigh the models by greedy selection, drawn half-way to weights by their own losses.",
         "Add models to the blend one at a time, with repetition, each time the one that lowers the loss most, and "
-        "average the counts with equal weights. Equal weights let a weak model spoil the blend, and weights "
-        "fitted on few "
-        "rows are exaggerated: half-way is safer than either. The validation learns them from other rows "
-        "than it judges.",
+        "average the counts with weights that fall with a model's own loss. Equal weights let a weak model spoil the "
+        "blend, and weights fitted on few rows are exaggerated: half-way is safer than either. The validation learns "
+        "them from other rows than it judges.",
         replace_with(frame_part("blend_weights", "shrunk")),
     ),
     Idea(

@@ -16,7 +16,8 @@ from sklearn.metrics import root_mean_squared_error
 from mle_star.models.data_models import Solution
 from mle_star.tools.blocks import substitute
 from mle_star.tools.listing import solutions_text
-from tests.unit.offline.simulate import ENVIRONMENT, Run, Task, ask, code, run
+from mle_star.tools.submission_check import check_submission
+from tests.unit.offline.simulate import ENVIRONMENT, Folder, Run, Task, ask, code, run
 
 pytestmark = pytest.mark.integration
 
@@ -67,9 +68,9 @@ CASES: dict[str, tuple[int, str, Target]] = {
 }  # fmt: skip
 
 
-def candidates(task: Task, count: int, path: int = 1, paths: int = 1) -> list[tuple[str, Run]]:
+def candidates(task: Task | Folder, count: int, path: int = 1, paths: int = 1) -> list[str]:
     reply = ask("retriever", task=task.brief, environment=ENVIRONMENT, path=path, paths=paths, count=count)
-    scripts = [
+    return [
         code(
             ask(
                 "candidate_evaluator", task=task.brief, environment=ENVIRONMENT, model_name=card["name"],
@@ -78,12 +79,17 @@ def candidates(task: Task, count: int, path: int = 1, paths: int = 1) -> list[tu
         )
         for number, card in enumerate(json.loads(reply))
     ]  # fmt: skip
-    return [(script, run(task, script)) for script in scripts]
+
+
+def ran(task: Task | Folder, script: str) -> Run:
+    result = run(task, script)
+    assert result.score is not None, result.error
+    return result
 
 
 def submitted(task: Task, script: str) -> pd.DataFrame:
-    result = run(task, code(ask("submission", task=task.brief, environment=ENVIRONMENT, script=script)), "submission")
-    assert result.score is not None, result.error
+    ran(task, code(ask("submission", task=task.brief, environment=ENVIRONMENT, script=script)))
+    assert check_submission(task.folder / "final" / "submission.csv", task.facts) == []
     written = pd.read_csv(task.folder / "final" / "submission.csv")
     sample = pd.read_csv(task.folder / "input" / "sample_submission.csv")
     assert list(written.columns) == list(sample.columns)
@@ -98,14 +104,10 @@ def test_an_awkward_table_is_learnt_and_predicted(name: str, tmp_path: Path) -> 
     table = awkward(rows + rows // 2)
     table["y"] = target(table)
     task = Task(tmp_path, table[:rows], table[rows:], "y", metric)
-    ran = candidates(task, 2)
-    for _, result in ran:
-        assert result.score is not None, result.error
+    first, second = candidates(task, 2)
     merged = code(
-        ask(
-            "merger", task=task.brief, environment=ENVIRONMENT, base_script=ran[0][0], reference_script=ran[1][0],
-        )
-    )  # fmt: skip
+        ask("merger", task=task.brief, environment=ENVIRONMENT, base_script=first, reference_script=second)
+    )
     submitted(task, merged)
 
 
@@ -113,8 +115,8 @@ def test_a_short_run_beats_the_mean_by_far(tmp_path: Path) -> None:
     table = load_diabetes(as_frame=True).frame
     task = Task(tmp_path, table[:300], table[300:], "target", "rmse")
     common = {"task": task.brief, "environment": ENVIRONMENT}
-    (first, _), (second, result) = candidates(task, 1, 1, 2)[0], candidates(task, 2, 2, 2)[1]
-    assert result.score is not None
+    first, second = candidates(task, 1, 1, 2)[0], candidates(task, 2, 2, 2)[1]
+    score = ran(task, second).score
     study = code(ask("ablation_study", environment=ENVIRONMENT, script=second, earlier_summaries="none"))
     summary = ask("summarizer", script=study, output=run(task, study).output)
     assert "Unchanged" in summary
@@ -123,11 +125,10 @@ def test_a_short_run_beats_the_mean_by_far(tmp_path: Path) -> None:
         ask("coder", environment=ENVIRONMENT, script=second, code_block=found["code_block"], plan=found["plan"])
     )
     refined = substitute(second, found["code_block"], block)
-    assert run(task, refined).score is not None
-    solutions = solutions_text([Solution(script=first, score=60.0), Solution(script=refined, score=result.score)])
+    ran(task, refined)
+    solutions = solutions_text([Solution(script=first, score=60.0), Solution(script=refined, score=score)])
     plan = ask("ensemble_planner", task=task.brief, solutions=solutions)
     ensemble = code(ask("ensembler", **common, solutions=solutions, plan=plan))
-    assert (run(task, ensemble).score or np.inf) < 60
     written = submitted(task, ensemble)
     truth = task.test["target"]
     assert root_mean_squared_error(truth, written["target"]) < 0.8 * truth.std()
@@ -139,10 +140,50 @@ def test_further_tables_are_joined(tmp_path: Path) -> None:
     table = pd.DataFrame({"shop": generator.choice(shops["shop"], 300), "x": generator.normal(size=300)})
     table["y"] = table["shop"].map(shops.set_index("shop")["size"]) * 3 + table["x"]
     task = Task(tmp_path, table[:200], table[200:], "y", "rmse", extra={"shops.csv": shops})
-    script, alone = candidates(task, 1)[0]
+    (script,) = candidates(task, 1)
+    alone = ran(task, script)
     revised = code(ask("data_usage_checker", task=task.brief, environment=ENVIRONMENT, script=script))
-    joined = run(task, revised)
-    assert joined.score is not None, joined.error
-    assert alone.score is not None
-    assert joined.score < alone.score
+    joined = ran(task, revised)
+    assert (joined.score or np.inf) < (alone.score or 0)
     submitted(task, revised)
+
+
+def test_a_trend_goes_on_beyond_the_training_rows(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    days = np.arange(250)
+    table = pd.DataFrame(
+        {"day": pd.date_range("2020-01-01", periods=250).astype(str), "x": generator.normal(size=250)}
+    )
+    table["y"] = 100 + days + 5 * table["x"] + generator.normal(size=250)
+    task = Task(tmp_path, table[:200], table[200:], "y", "rmse")
+    assert task.facts.profile.split.kind == "time"
+    written = submitted(task, candidates(task, 1)[0])
+    assert root_mean_squared_error(task.test["y"], written["y"]) < 6
+
+
+def test_a_column_that_only_training_rows_have_does_not_make_the_score_a_lie(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    table = pd.DataFrame({"x": generator.normal(size=120), "z": generator.normal(size=120)})
+    table["y"] = table["x"] + generator.normal(size=120)
+    table["paid"] = 2 * table["y"]
+    task = Task(tmp_path, table[:100], table[100:].drop(columns="paid"), "y", "rmse")
+    assert (ran(task, candidates(task, 1)[0]).score or 0) > 0.9
+
+
+def test_a_table_of_another_dialect_is_read_and_answered_in_the_samples_order(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    data = tmp_path / "input"
+    data.mkdir()
+    table = pd.DataFrame({"id": [f"{row:05d}" for row in range(120)], "x": generator.normal(size=120)})
+    table["ort"] = generator.choice(["Köln", "Ulm"], 120)
+    table["y"] = table["x"] + (table["ort"] == "Ulm")
+    dialect = {"sep": ";", "decimal": ",", "encoding": "latin-1", "index": False}
+    table[:90].to_csv(data / "train.csv", **dialect)
+    table[90:].drop(columns="y").to_csv(data / "test.csv", **dialect)
+    pd.DataFrame({"id": table["id"][:89:-1], "y": 0.5}).to_csv(data / "sample_submission.csv", **dialect)
+    task = Folder(tmp_path, "y", "rmse")
+    ran(task, code(ask("submission", task=task.brief, environment=ENVIRONMENT, script=candidates(task, 1)[0])))
+    assert check_submission(tmp_path / "final" / "submission.csv", task.facts) == []
+    written = pd.read_csv(tmp_path / "final" / "submission.csv", dtype={"id": str}).set_index("id")["y"]
+    truth = table.set_index("id")["y"][90:]
+    assert root_mean_squared_error(truth, written[truth.index]) < 0.6 * truth.std()

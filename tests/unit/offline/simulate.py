@@ -28,8 +28,38 @@ time limit: 600 seconds for each script"""
 
 
 @dataclass
+class Folder:
+    """A task in a folder that was written already, and what the prompts say of it."""
+
+    folder: Path
+    target: str | tuple[str, ...]
+    metric: str
+    id_column: str | None = None
+    environment: str = ENVIRONMENT
+    description: str = "# A test task\n\nPredict the target."
+
+    @cached_property
+    def facts(self) -> TaskBrief:
+        """The task, profiled."""
+        return inspect_task(
+            TaskDescription(
+                dataset_path=str(self.folder / "input"),
+                description=self.description,
+                evaluation_metric=self.metric,
+                target=self.target,
+                id_column=self.id_column,
+            )
+        )
+
+    @cached_property
+    def brief(self) -> str:
+        """The text that stands in <task>."""
+        return render_brief(self.facts)
+
+
+@dataclass
 class Task:
-    """A task in a folder: its tables, its answers, and what the prompts say of it."""
+    """A task whose tables are written to a folder: its answers are kept back."""
 
     folder: Path
     train: pd.DataFrame
@@ -68,22 +98,18 @@ class Task:
         return (self.target,) if isinstance(self.target, str) else self.target
 
     @cached_property
+    def _written(self) -> Folder:
+        return Folder(self.folder, self.target, self.metric, self.id_column, self.environment, self.description)
+
+    @property
     def facts(self) -> TaskBrief:
         """The task, profiled."""
-        return inspect_task(
-            TaskDescription(
-                dataset_path=str(self.folder / "input"),
-                description=self.description,
-                evaluation_metric=self.metric,
-                target=self.target,
-                id_column=self.id_column,
-            )
-        )
+        return self._written.facts
 
-    @cached_property
+    @property
     def brief(self) -> str:
         """The text that stands in <task>."""
-        return render_brief(self.facts)
+        return self._written.brief
 
 
 def ask(name: str, **values: object) -> str:
@@ -109,7 +135,7 @@ class Run:
     seconds: float
 
 
-def run(task: Task, script: str, name: str = "script", limit: float = 600) -> Run:
+def run(task: Task | Folder, script: str, name: str = "script", limit: float = 600) -> Run:
     """Run a script in the task's folder."""
     path = task.folder / f"{name}.py"
     path.write_text(script)
