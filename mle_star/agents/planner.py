@@ -20,6 +20,6 @@ async def planner(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> di
     step = f"p{state.get('path', 1)}.t{state['outer']}.k{state['inner']}"
     answer = await ask(
         run, "planner", parse_text, step=step, agent="planner",
-        code_block=state["block"], history=attempts_text(state["attempts"]),
+        code_block=state["block"], baseline=state["solution"].score, history=attempts_text(state["attempts"]),
     )  # fmt: skip
     return {"plan": answer.value, "usage": answer.usage}

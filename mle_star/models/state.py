@@ -25,6 +25,7 @@ from mle_star.models.data_models import (
     TaskDescription,
     Usage,
 )
+from mle_star.models.metric import Metric
 
 
 def extend(items: list[Any], batches: Sequence[list[Any]]) -> list[Any]:
@@ -81,6 +82,11 @@ class Outcome(Frozen):
             models=draft.models,
             cleared=tuple(block for block in draft.cleared if block in draft.script),
         )
+
+
+_VALUES: list[type] = [*Frozen.__subclasses__(), Metric]
+CHECKPOINTED_TYPES = tuple((cls.__module__, cls.__name__) for cls in _VALUES)
+"""What a checkpoint may hold beside plain values: read back as these types, and nothing else is."""
 
 
 class Accounting(TypedDict, total=False):

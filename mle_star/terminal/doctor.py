@@ -51,10 +51,6 @@ KEYS = {
         ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_BEARER_TOKEN_BEDROCK", "AWS_WEB_IDENTITY_TOKEN_FILE"),
         "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, and AWS_REGION to use --provider bedrock",
     ),
-    "google search": (
-        ("GOOGLE_API_KEY",),
-        "set GOOGLE_API_KEY and GOOGLE_CSE_ID to have models searched on the web; the built-in library does without",
-    ),
 }
 
 

@@ -54,7 +54,8 @@ def substitute(script: str, block: str, replacement: str) -> str:
         raise ReplyError("The new code block is empty.")
     if _dedented(new) == _dedented([line.rstrip() for line in old]):
         raise ReplyError("The new code block is the same as the old one.")
-    new = textwrap.indent("\n".join(_dedented(new)), _indent(old)).splitlines()
+    if _indent(new) != _indent(old):
+        new = textwrap.indent("\n".join(_dedented(new)), _indent(old)).splitlines()
     result = "\n".join([*lines[:first], *new, *lines[last:]]) + "\n"
     try:
         parse(result)

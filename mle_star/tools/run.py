@@ -45,6 +45,7 @@ class Run:
         self.folder = config.out_dir or config.runs_dir / run_id
         self._brief: TaskBrief | None = None
         self._lock = asyncio.Lock()
+        self._writing = asyncio.Lock()
         self._known: dict[str, ExecutionResult] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._replies: dict[str, Path] = {}
@@ -162,10 +163,11 @@ class Run:
 
     async def emit(self, kind: Kind, **fields: Any) -> None:
         """Tell of progress: on the graph's custom stream, and in events.jsonl."""
-        self._seq += 1
-        event = Event(seq=self._seq, elapsed=round(self.elapsed, 3), kind=kind, **fields)
-        line = event.model_dump_json(exclude_defaults=True)
-        await asyncio.to_thread(append_line, self.folder / "events.jsonl", line)
+        async with self._writing:
+            self._seq += 1
+            event = Event(seq=self._seq, elapsed=round(self.elapsed, 3), kind=kind, **fields)
+            line = event.model_dump_json(exclude_defaults=True)
+            await asyncio.to_thread(append_line, self.folder / "events.jsonl", line)
         try:
             get_stream_writer()(event.model_dump(exclude_defaults=True))
         except RuntimeError:  # outside of a graph

@@ -1,4 +1,4 @@
-"""A whole run on `langgraph dev`, driven through langgraph_sdk: no `--allow-blocking`, the embedded model, real scripts."""
+"""A whole run on `langgraph dev`, driven through langgraph_sdk: no `--allow-blocking`, real scripts."""
 
 from __future__ import annotations
 

@@ -18,6 +18,9 @@ from mle_star.offline.chat import OfflineChatModel
 from mle_star.tools.brief import render_brief
 from mle_star.tools.profile import inspect_task
 
+COMMON: dict[str, object] = {"subsample": "30,000", "direction": "as the task says"}
+"""What prompts ask for beside the material: a test gives its own where it matters."""
+
 OF_PROBABILITIES = {"auc_roc", "log_loss", "average_precision", "brier"}
 
 ENVIRONMENT = """python: 3.11.7
@@ -114,7 +117,7 @@ class Task:
 
 def ask(name: str, **values: object) -> str:
     """Fill in a prompt, and give the embedded model's reply."""
-    return str(OfflineChatModel().invoke(prompts.render(name, **{"subsample": "30,000", **values})).content)
+    return str(OfflineChatModel().invoke(prompts.render(name, **{**COMMON, **values})).content)
 
 
 def code(reply: str) -> str:
