@@ -38,7 +38,7 @@ from mle_star.tools.run_folder import RunFolder
 from mle_star.tools.runner import Job
 from tests.support import SUBMISSION, Reply, ScriptedModel, default_replies, fenced, section
 
-Outcome = float | Literal["fails", "no score", "garbage"]
+Outcome = float | Literal["fails", "no score", "garbage", "too long"]
 """What an answer comes to: a script's score or failure, or a reply that never parses."""
 Submitted = Literal["submits", "fails", "no file"]
 """What a submission script comes to."""
@@ -121,6 +121,8 @@ class Stage:
         comes_to: Any = self._submit(job) if "# submits" in text else self.comes_to(text)
         self.log.append(Ran(job.script.stem[4:], text, job.needs_score, comes_to))
         paths: dict[str, Any] = {"script_path": str(job.script), "log_path": str(job.log), "seconds": 0.01}
+        if comes_to == "too long":
+            return ExecutionResult(error="timeout", message="too long", **paths)
         if comes_to == "fails":
             return ExecutionResult(error="exception", message=f"RuntimeError: {text[-20:]}", **paths)
         if comes_to == "no score":

@@ -234,6 +234,12 @@ class StepRecord(Frozen):
     seconds: float = 0.0
     script_path: str = ""
 
+    def after(self, earlier: StepRecord | None) -> StepRecord:
+        """Take the place of an earlier record of the same step, whose run still counts."""
+        if earlier is None or self.seconds:
+            return self
+        return self.model_copy(update={"seconds": earlier.seconds, "script_path": earlier.script_path})
+
 
 class Usage(Frozen):
     """What the model cost so far. Adds up with `+`, so that it can be a reducer's value."""

@@ -35,7 +35,10 @@ def extend(items: list[Any], batches: Sequence[list[Any]]) -> list[Any]:
 
 def latest(records: list[StepRecord], batches: Sequence[list[StepRecord]]) -> list[StepRecord]:
     """Append every batch in order; a later record of a step takes the place of the earlier one."""
-    return list({record.step: record for batch in (records, *batches) for record in batch}.values())
+    steps = {record.step: record for record in records}
+    for record in (record for batch in batches for record in batch):
+        steps[record.step] = record.after(steps.get(record.step))
+    return list(steps.values())
 
 
 class Validated(LastValue[Any]):

@@ -16,6 +16,7 @@ from mle_star.offline.script import Script, functions_of, keywords_of
 
 SUMMARY_LINE = re.compile(r"^- `(\w+)` .*?\(([+-]\d+(?:\.\d+)?(?:e[+-]?\d+)?)", re.MULTILINE)
 SETTING = re.compile(r"`(\w+)` to (-?\d+(?:\.\d+)?(?:e-?\d+)?)\b")
+BEFORE = re.compile(r"Before any change the solution scores (-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
 BASELINE = re.compile(r"unchanged it scores (-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
 
 
@@ -85,15 +86,19 @@ def planner(prompt: Prompt) -> str:
     """The next plan for the block, by what the earlier ones scored."""
     block = prompt.part("code_block")
     facts = prompt.facts
-    return next_plan(block, prompt.history, facts, tuple(item.text for item in prompt.history))
+    told = BEFORE.search(prompt.text)
+    baseline = float(told[1]) if told else None
+    return next_plan(block, prompt.history, facts, tuple(item.text for item in prompt.history), baseline)
 
 
-def next_plan(block: str, history: tuple[Scored, ...], facts: Facts, tried: tuple[str, ...]) -> str:
+def next_plan(
+    block: str, history: tuple[Scored, ...], facts: Facts, tried: tuple[str, ...], baseline: float | None = None
+) -> str:
     """An idea that was not tried; on top of the best one so far, where that improved the score."""
     name = name_of(block)
     ideas = [idea for idea in ideas_for(name, facts) if idea.change(block, block) not in (None, block)]
     new = [idea for idea in ideas if not any(idea.title in plan for plan in tried)]
-    helped = best_so_far(history, facts)
+    helped = best_so_far(history, facts, baseline)
     kept = [idea for idea in ideas if helped is not None and idea.title in helped.text]
     kept_settings = SETTING.findall(helped.text) if helped is not None else []
     if new:
@@ -127,13 +132,14 @@ def turn(block: str, kept: dict[str, str], tried: tuple[str, ...], ideas: list[I
     return f"Leave this block as it is after {len(tried)} attempts. It has nothing left to turn. Look at another next."
 
 
-def best_so_far(history: tuple[Scored, ...], facts: Facts) -> Scored | None:
+def best_so_far(history: tuple[Scored, ...], facts: Facts, baseline: float | None = None) -> Scored | None:
     """The best earlier plan, if it beat the solution as it was."""
     scored = [item for item in history if item.score is not None]
     if not scored:
         return None
     best = min(scored, key=lambda item: facts.metric.sort_key(item.score))
-    baseline = next((float(match[1]) for item in history if (match := BASELINE.search(item.text))), None)
+    if baseline is None:
+        baseline = next((float(match[1]) for item in history if (match := BASELINE.search(item.text))), None)
     if baseline is None:
         return best if len(scored) > 1 and best.score != scored[-1].score else None
     return best if facts.metric.is_better(best.score, baseline) else None

@@ -233,6 +233,8 @@ class Run:
                     needs_score=draft.delivers == "score",
                 )
             )
+        if result.error == "timeout" and timeout < self.config.script_timeout:
+            result = result.model_copy(update={"error": "no time left"})  # nothing that a repair would mend
         if draft.delivers == "submission":
             result = await asyncio.to_thread(self._collect, brief, workdir, result)
         await asyncio.to_thread(shutil.rmtree, workdir, True)

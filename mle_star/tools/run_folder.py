@@ -135,10 +135,11 @@ class RunFolder:
         steps: dict[str, StepRecord] = {}
         for event in self.events():
             if event.kind == "step":
-                steps[event.step] = StepRecord(
+                record = StepRecord(
                     step=event.step, agent=event.agent, score=event.score, accepted=bool(event.accepted),
                     note=event.message, error=event.error, seconds=event.seconds or 0.0,
                 )  # fmt: skip
+                steps[event.step] = record.after(steps.get(event.step))
         return list(steps.values())
 
     @contextmanager

@@ -105,9 +105,7 @@ def test_an_awkward_table_is_learnt_and_predicted(name: str, tmp_path: Path) -> 
     table["y"] = target(table)
     task = Task(tmp_path, table[:rows], table[rows:], "y", metric)
     first, second = candidates(task, 2)
-    merged = code(
-        ask("merger", task=task.brief, environment=ENVIRONMENT, base_script=first, reference_script=second)
-    )
+    merged = code(ask("merger", task=task.brief, environment=ENVIRONMENT, base_script=first, reference_script=second))
     submitted(task, merged)
 
 
@@ -151,9 +149,7 @@ def test_further_tables_are_joined(tmp_path: Path) -> None:
 def test_a_trend_goes_on_beyond_the_training_rows(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     days = np.arange(250)
-    table = pd.DataFrame(
-        {"day": pd.date_range("2020-01-01", periods=250).astype(str), "x": generator.normal(size=250)}
-    )
+    table = pd.DataFrame({"day": pd.date_range("2020-01-01", periods=250).astype(str), "x": generator.normal(size=250)})
     table["y"] = 100 + days + 5 * table["x"] + generator.normal(size=250)
     task = Task(tmp_path, table[:200], table[200:], "y", "rmse")
     assert task.facts.profile.split.kind == "time"

@@ -182,3 +182,16 @@ def test_no_script_is_started_and_no_repair_asked_for_when_the_time_is_over() ->
     played = evaluate(stage, stage.write(0.5), time_limit=1e-9, max_debug_retries=2)
     assert outcome(played).result.error == "no time left"
     assert stage.log == []
+
+
+def test_a_script_that_the_end_of_its_phase_cut_off_is_not_repaired() -> None:
+    stage = Stage()
+    played = evaluate(stage, stage.write("too long"), time_limit=1_000, script_timeout=3_600, max_debug_retries=2)
+    assert outcome(played).result.error == "no time left"
+    assert stage.counts()["debugger"] == 0
+
+
+def test_a_script_that_took_all_the_time_that_a_script_may_take_is_repaired() -> None:
+    stage = Stage(debugger=lambda p: stage.answer(0.6, "lighter = True"))
+    played = evaluate(stage, stage.write("too long"), time_limit=10_000, script_timeout=10, max_debug_retries=2)
+    assert outcome(played).solution.score == 0.6

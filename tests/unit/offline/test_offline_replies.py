@@ -190,7 +190,9 @@ def test_plans_never_repeat_and_each_changes_the_block(task: Task) -> None:
         plans.append(plan)
         attempts = [Attempt(plan=text, score=0.8 + 0.01 * place) for place, text in enumerate(plans)]
         history = attempts_text(attempts)
-        plan = ask("planner", **common(task), code_block=block, direction="higher is better", history=history)
+        plan = ask(
+            "planner", **common(task), code_block=block, baseline=0.5, direction="higher is better", history=history
+        )
 
 
 @pytest.mark.parametrize("idea", IDEAS, ids=lambda idea: f"{idea.block}: {idea.title}")
