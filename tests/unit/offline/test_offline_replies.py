@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ import prompts
 from mle_star.models.data_models import Attempt, Solution
 from mle_star.offline.chat import OfflineChatModel
 from mle_star.offline.library import recipes_by_name
+from mle_star.offline.parts import frame_part
 from mle_star.offline.reading import rows_in
 from mle_star.offline.refining import name_of
 from mle_star.offline.script import Script, functions_of
@@ -333,6 +336,26 @@ def test_a_trend_is_looked_for_where_test_rows_come_later(tmp_path: Path) -> Non
     assert "trend" in functions_of(candidate(task, cards(task)[0]))
     other = Task(tmp_path / "mixed", people()[:150], people()[150:], "income", "rmse")
     assert "trend" not in functions_of(candidate(other, cards(other)[0]))
+
+
+def part(name: str, **names: object) -> Callable[..., Any]:
+    """A function of the frame, defined."""
+    scope: dict[str, Any] = {"np": np, "pd": pd, **names}
+    exec(frame_part(name), scope)
+    function: Callable[..., Any] = scope[name]
+    return function
+
+
+def test_a_line_is_drawn_through_what_rises_and_none_through_noise() -> None:
+    times, noise = np.arange(200.0), np.random.default_rng(0).normal(size=200)
+    assert part("trend")(times, 3 * times + noise)[0] == pytest.approx(3, abs=0.05)
+    assert not part("trend")(times, noise).any()
+    assert not part("trend")(times[:10], 3 * times[:10]).any()
+
+
+def test_a_column_of_the_submission_stands_for_the_class_that_it_ends_in() -> None:
+    place = part("class_place", classes=np.array(["p", "q"]))
+    assert [place(column) for column in ("p", "p_p", "p_q", "q_chance")] == [0, 0, 1, 1]
 
 
 def test_a_solution_with_fewer_folds_and_rows_is_joined_by_the_others(task: Task) -> None:
