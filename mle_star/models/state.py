@@ -1,7 +1,8 @@
 """The graphs' states: composed TypedDicts whose values are frozen models.
 
 Lists that grow with the run are `DeltaChannel`s: a checkpoint then holds what a step added and not the whole list
-again, so that the checkpoint file grows in step with the work. Keys with a reducer are written by graphs to their
+again, so that the checkpoint file grows in step with the work. (A LangGraph Server's checkpoints give their items
+back as plain dicts, hence the validation in the reducers.) Keys with a reducer are written by graphs to their
 parents and never read from them, which would count everything twice.
 """
 
@@ -35,10 +36,16 @@ def extend(items: list[Any], batches: Sequence[list[Any]]) -> list[Any]:
 
 def latest(records: list[StepRecord], batches: Sequence[list[StepRecord]]) -> list[StepRecord]:
     """Append every batch in order; a later record of a step takes the place of the earlier one."""
-    steps = {record.step: record for record in records}
-    for record in (record for batch in batches for record in batch):
+    steps: dict[str, StepRecord] = {}
+    for item in extend(records, batches):
+        record = StepRecord.model_validate(item)
         steps[record.step] = record.after(steps.get(record.step))
     return list(steps.values())
+
+
+def tried(attempts: list[Attempt], batches: Sequence[list[Attempt]]) -> list[Attempt]:
+    """Append every batch in order."""
+    return [Attempt.model_validate(item) for item in extend(attempts, batches)]
 
 
 class Validated(LastValue[Any]):
@@ -186,7 +193,7 @@ class RefinementState(RefinementInput, RefinementOutput):
     summary: str
     plan: str | None
     """p_k; None when no usable plan came."""
-    attempts: Annotated[list[Attempt], DeltaChannel(extend)]
+    attempts: Annotated[list[Attempt], DeltaChannel(tried)]
     """(p_k, h_k) of the current block."""
     best: Solution | None
     """The best candidate of the current block."""
@@ -207,7 +214,7 @@ class EnsembleState(EnsembleInput, EnsembleOutput):
     round: int
     """r; written by judge."""
     plan: str | None
-    attempts: Annotated[list[Attempt], DeltaChannel(extend)]
+    attempts: Annotated[list[Attempt], DeltaChannel(tried)]
     draft: Draft | None
     outcome: Outcome
     spent: bool

@@ -74,7 +74,7 @@ def test_folders_that_are_classes_with_images_of_all_sizes_and_modes(tmp_path: P
     merged = code(
         ask("merger", task=task, base_script=candidate(task, first), reference_script=candidate(task, second))
     )
-    run(tmp_path, code(ask("ablation_study", script=merged, earlier_summaries="none")))
+    run(tmp_path, code(ask("ablation_study", script=merged, earlier_summaries="none", direction="higher is better")))
     run(tmp_path, code(ask("submission", task=task, script=merged)))
     submission = pd.read_csv(tmp_path / "final" / "submission.csv")
     assert submission["file"].tolist() == names

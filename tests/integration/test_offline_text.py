@@ -111,7 +111,7 @@ def test_a_merge_is_studied_refined_and_submitted(tmp_path: Path) -> None:
     first, second = candidate(task, cards[0]), candidate(task, cards[5 % len(cards)])
     merged = code(ask("merger", task=task, base_script=first, reference_script=second))
     assert run(tmp_path, merged) > 0.4
-    run(tmp_path, code(ask("ablation_study", script=merged, earlier_summaries="none")))
+    run(tmp_path, code(ask("ablation_study", script=merged, earlier_summaries="none", direction="higher is better")))
     summary = "`clean_text` matters"
     reply = json.loads(ask("extractor", task=task, script=merged, summary=summary, earlier_blocks="none"))
     assert merged.count(reply["code_block"]) == 1
