@@ -184,7 +184,6 @@ class RefinementState(RefinementInput, RefinementOutput):
     """k; written by extractor and judge."""
     draft: Draft | None
     outcome: Outcome
-    ablation_output: str
     summaries: Annotated[list[str], DeltaChannel(extend)]
     blocks: Annotated[list[str], DeltaChannel(extend)]
     """Code blocks refined so far: c_0 .. c_t; written by extractor."""

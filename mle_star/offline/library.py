@@ -7,7 +7,6 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from mle_star.offline.recipe import Facts, Family, Recipes
-from mle_star.offline.script import Script
 from mle_star.offline.tabular import TabularRecipes
 
 MODULES = {"text": ("mle_star.offline.text", "TextRecipes"), "image": ("mle_star.offline.image", "ImageRecipes")}
@@ -49,8 +48,3 @@ def nearest_family(text: str, facts: Facts) -> Family:
         return sum(len(word) > 3 and word in lower for word in words) + 5 * (family.model.replace("_", "") in lower)
 
     return max(families, key=overlap)
-
-
-def families_in(script: Script) -> tuple[str, ...]:
-    """The model functions of a script."""
-    return tuple(model for _, model in script.models.values())

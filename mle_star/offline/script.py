@@ -72,28 +72,6 @@ class Script:
         """The text of a top-level function."""
         return functions_of(self.text).get(name)
 
-    def setting(self, name: str) -> object:
-        """The value of a constant of Settings, None where it is not a literal or not there."""
-        match = re.search(rf"^{name} = (.*?)(?=^\S|\Z)", self["Settings"] + "\n", re.MULTILINE | re.DOTALL)
-        if match is None:
-            return None
-        try:
-            value: object = ast.literal_eval(re.sub(r"\s#.*$", "", match[1].strip()))
-        except (ValueError, SyntaxError):
-            return None
-        return value
-
-    def with_setting(self, name: str, value: object) -> Script:
-        """The script with another value of a constant; its comment stays."""
-        body = re.sub(
-            rf"^({name} = )([^\n#]*?)([ \t]*#[^\n]*)?$",
-            lambda match: f"{match[1]}{value!r}{match[3] or ''}",
-            self["Settings"],
-            count=1,
-            flags=re.MULTILINE,
-        )
-        return self.with_section("Settings", body)
-
 
 def functions_of(text: str) -> dict[str, str]:
     """Source of every top-level function; empty where the text is no Python."""

@@ -19,7 +19,6 @@ FEW = 20
 """A whole-number target with at most so many values may be classes."""
 USUAL = ("target", "label", "labels", "class", "y", "outcome", "response")
 NOT_NEGATIVE = {"rmsle", "msle", "mean_columnwise_rmsle", "poisson_deviance"}
-ORDERED_LABELS = {"quadratic_kappa"}
 FREE_LABELS = {"dice", "jaccard", "exact_match", "hamming_loss"}
 """Label metrics that also judge masks, sets and texts: anything goes."""
 
