@@ -22,6 +22,7 @@ from typing import Any, Literal
 import pytest
 from langgraph.graph.state import CompiledStateGraph
 
+from mle_star.execution.runner import Job
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import (
     DataProfile,
@@ -35,7 +36,6 @@ from mle_star.models.data_models import (
 from mle_star.models.metric import Metric
 from mle_star.tools.run import Run
 from mle_star.tools.run_folder import RunFolder
-from mle_star.tools.runner import Job
 from tests.support import SUBMISSION, Reply, ScriptedModel, default_replies, fenced, section
 
 Outcome = float | Literal["fails", "no score", "garbage", "too long"]

@@ -21,8 +21,8 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import Field
 
+from mle_star.execution.runner import Job
 from mle_star.models.data_models import ExecutionResult
-from mle_star.tools.runner import Job
 
 Reply = Callable[[str], str]
 SUBMISSION = "id,y\n1,0.5\n2,0.5\n"

@@ -143,7 +143,7 @@ def package_remedy(name: str, problem: str) -> str:
 
 def check_cores() -> Check:
     """The cores that scripts are dealt."""
-    from mle_star.tools.cores import available_cores
+    from mle_star.execution.cores import available_cores
 
     return Check("ok", "cores", f"{len(available_cores())} of {os.cpu_count()}")
 
@@ -185,8 +185,8 @@ def check_runs_dir(runs_dir: Path) -> Check:
 
 async def check_script(config: MLEStarConfig) -> Check:
     """A script, really run on its share of the cores."""
-    from mle_star.tools.cores import core_pool
-    from mle_star.tools.runner import Job, run_script
+    from mle_star.execution.cores import core_pool
+    from mle_star.execution.runner import Job, run_script
 
     shares = core_pool(config.parallel_scripts).shares
     with tempfile.TemporaryDirectory(prefix="mle-star-") as name:

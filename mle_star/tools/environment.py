@@ -6,8 +6,8 @@ import platform
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
+from mle_star.execution.cores import core_pool
 from mle_star.models.config import MLEStarConfig
-from mle_star.tools.cores import core_pool
 
 USEFUL_PACKAGES = (
     "autogluon.tabular", "catboost", "category-encoders", "gensim", "imbalanced-learn", "lightgbm", "librosa", "nltk",

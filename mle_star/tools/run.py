@@ -17,16 +17,16 @@ from uuid import uuid4
 from langgraph.config import get_stream_writer
 from langgraph.runtime import Runtime
 
+from mle_star.execution.cores import core_pool
+from mle_star.execution.runner import Job, run_script
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import ExecutionResult, TaskBrief, TaskDescription
 from mle_star.models.events import Event, Kind
 from mle_star.models.state import Draft
 from mle_star.tools.brief import render_brief
-from mle_star.tools.cores import core_pool
 from mle_star.tools.environment import render_environment
 from mle_star.tools.files import append_line, last_line, write_atomically
 from mle_star.tools.run_folder import RunFolder
-from mle_star.tools.runner import Job, run_script
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

@@ -12,9 +12,9 @@ from typing import Any
 import psutil
 import pytest
 
+from mle_star.execution.cores import available_cores
+from mle_star.execution.runner import Job, run_script
 from mle_star.models.data_models import ExecutionResult
-from mle_star.tools.cores import available_cores
-from mle_star.tools.runner import Job, run_script
 
 pytestmark = pytest.mark.integration
 
@@ -219,7 +219,7 @@ async def test_a_script_dies_when_our_process_is_killed(tmp_path: Path) -> None:
     code = f"""
 import asyncio
 from pathlib import Path
-from mle_star.tools.runner import Job, run_script
+from mle_star.execution.runner import Job, run_script
 asyncio.run(run_script(Job(script=Path({str(made.script)!r}), log=Path({str(made.log)!r}),
     workdir=Path({str(made.workdir)!r}), data=Path({str(made.data)!r}), timeout=3600)))
 """

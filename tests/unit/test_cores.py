@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mle_star.tools.cores import CorePool, available_cores, core_pool
+from mle_star.execution.cores import CorePool, available_cores, core_pool
 
 
 @pytest.mark.parametrize(("slots", "cores"), [(1, 1), (1, 8), (2, 2), (3, 8), (4, 4), (4, 96)])

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mle_star.execution.runner import Job
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import ExecutionResult, TaskDescription
 from mle_star.models.errors import ConfigError
@@ -18,7 +19,6 @@ from mle_star.models.state import Draft
 from mle_star.tools.files import last_line, write_atomically
 from mle_star.tools.run import Run
 from mle_star.tools.run_folder import About, RunFolder
-from mle_star.tools.runner import Job
 from tests.stage import a_brief
 
 TASK = TaskDescription(dataset_path="data")

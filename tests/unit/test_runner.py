@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mle_star.execution.runner import Job, _judge
 from mle_star.models.data_models import ExecutionResult
-from mle_star.tools.runner import Job, _judge
 
 
 def judged(

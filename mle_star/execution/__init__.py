@@ -1,0 +1,1 @@
+"""Running model-written scripts. Nothing here knows of graphs, agents or prompts."""
