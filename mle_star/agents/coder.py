@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.state import Draft, RefinementState
-from mle_star.tools.blocks import check_kept
+from mle_star.tools.keeping import check_kept
 from mle_star.tools.replacing import replace_block
 from mle_star.tools.run import Run
 

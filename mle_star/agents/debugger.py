@@ -10,8 +10,8 @@ from langgraph.runtime import Runtime
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.state import EvaluationState
 from mle_star.tools.ask import ask
-from mle_star.tools.blocks import check_kept
 from mle_star.tools.environment import installed_packages
+from mle_star.tools.keeping import check_kept
 from mle_star.tools.replies import parse_script
 from mle_star.tools.run import Run
 

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.state import Draft, EvaluationState
 from mle_star.tools.ask import ask
-from mle_star.tools.blocks import check_kept, new_block, quote_block, stands_in
+from mle_star.tools.blocks import new_block, quote_block, stands_in
+from mle_star.tools.keeping import check_kept
 from mle_star.tools.preparation import learning_calls
 from mle_star.tools.replacing import replace_block
 from mle_star.tools.replies import ReplyError, parse_json

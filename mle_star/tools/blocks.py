@@ -5,14 +5,13 @@ from __future__ import annotations
 import ast
 import re
 
-from mle_star.models.syntax import compiled, dumped, parse, same
-from mle_star.tools.block_search import Span, exactly, first_line, last_line, lines_of, read_quote, search, trimmed
+from mle_star.models.syntax import compiled, parse, same
+from mle_star.tools.block_search import Span, exactly, lines_of, read_quote, search, trimmed
+from mle_star.tools.keeping import outside, repeats
 from mle_star.tools.replies import ReplyError
 from mle_star.tools.replies.code import whole
 from mle_star.tools.replies.mending import one_kind_of_indentation
 
-SCORE_LINE = "Final Validation Performance"
-SUBSAMPLING = re.compile(r"\.sample\((?!\s*frac\s*=\s*1(?:\.0)?\b)|\bnrows\s*=")
 STRING = re.compile(r'("""|\'\'\')|"(?:\\[\s\S]|[^"\\\n])*"|\'(?:\\[\s\S]|[^\'\\\n])*\'|#[^\n]*')
 
 
@@ -88,8 +87,10 @@ def _replaced(script: str, span: Span, replacement: str) -> str:
     if earlier is not None:
         if same(earlier, tree):
             raise ReplyError("The new code block is the same as the old one, but for comments and layout.")
+        if repeats(earlier, span, "\n".join(new)):
+            raise ReplyError("The reply repeats lines from outside of the block; reply with the new block alone.")
         shift = len(lines_of(result)) - len(lines)
-        if _outside(earlier, span) != _outside(tree, (span[0], span[1] + shift)):
+        if outside(earlier, span) != outside(tree, (span[0], span[1] + shift)):
             raise ReplyError("The new code block changes what the lines before or after it mean.")
     return result
 
@@ -111,42 +112,6 @@ def new_block(script: str, block: str, result: str) -> str:
     first, last = find_block(script, block)
     lines = lines_of(result)
     return "\n".join(lines[first : len(lines) - (len(lines_of(script)) - last)])
-
-
-def check_kept(earlier: str, later: str) -> None:
-    """Refuse a change that drops the line with the score, or the subsampling.
-
-    Raises:
-        ReplyError: It does.
-    """
-    if SCORE_LINE in earlier and SCORE_LINE not in later:
-        raise ReplyError(f"The line that prints `{SCORE_LINE}: <number>` is missing; it has to stay.")
-    if SUBSAMPLING.search(_code_alone(earlier)) and not SUBSAMPLING.search(_code_alone(later)):
-        raise ReplyError("The subsampling of the training rows is missing; it has to stay.")
-
-
-def check_rewrite(script: str, block: str, rewritten: str) -> None:
-    """Refuse a whole script that differs from `script` in more than the `block` and what a new block may need.
-
-    The statements around the block are all there, in their order; imports and functions may be added.
-
-    Raises:
-        ReplyError: They are not, or nothing is new. Shows the script.
-    """
-    try:
-        earlier, later = parse(script), parse(rewritten)
-        if same(earlier, later):
-            raise ReplyError("The script is the same as before.")
-        span = find_block(script, block)
-        kept = [dumped(node) for node in earlier.body if last_line(node) <= span[0] or first_line(node) >= span[1]]
-        present = iter(dumped(node) for node in later.body)
-        if not all(any(statement == there for there in present) for statement in kept):
-            raise ReplyError("The script differs from the earlier one outside of the block; change the block alone.")
-        check_kept(script, rewritten)
-    except SyntaxError as error:
-        raise ReplyError(f"The script does not compile: {error.msg}.", numbered(script)) from None
-    except ReplyError as error:
-        raise ReplyError(str(error), numbered(script)) from None
 
 
 def numbered(script: str) -> str:
@@ -183,29 +148,11 @@ def _lines_in_strings(lines: list[str]) -> set[int]:
     return inside
 
 
-def _outside(tree: ast.Module, span: Span) -> list[str]:
-    """The statements before and after some lines, those around the lines left out but not what is in them."""
-    found: list[str] = []
-    pending: list[ast.AST] = [tree]
-    while pending:
-        node = pending.pop()
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.stmt) and (last_line(child) <= span[0] or first_line(child) >= span[1]):
-                found.append(dumped(child))
-            else:
-                pending.append(child)
-    return sorted(found)
-
-
 def _parsed(script: str) -> ast.Module | None:
     try:
         return parse(script)
     except SyntaxError:
         return None
-
-
-def _code_alone(script: str) -> str:
-    return re.sub(r"#[^\n]*", "", script)
 
 
 def _bare(lines: list[str]) -> list[str]:

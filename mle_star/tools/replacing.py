@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mle_star.tools.ask import Answer, ask
-from mle_star.tools.blocks import check_rewrite, substitute
-from mle_star.tools.replies import parse_code, parse_script
+from mle_star.tools.blocks import find_block, numbered, substitute
+from mle_star.tools.keeping import check_rewrite
+from mle_star.tools.replies import ReplyError, parse_code, parse_script
+from mle_star.tools.replies.code import script as usable_script
 from mle_star.tools.run import Run
 
 QUESTIONS = 2
@@ -38,14 +40,23 @@ async def replace_block(
     """
 
     def put_in(code: str) -> str:
-        result = substitute(script, block, code)
+        try:
+            result = substitute(script, block, code)
+        except ReplyError:
+            if (whole := _as_whole(script, block, code)) is None:
+                raise
+            result = whole
         check(script, result)
         return result
 
     def rewritten(reply: str) -> str:
         result = parse_script(reply, script)
-        check_rewrite(script, block, result)
-        check(script, result)
+        span = find_block(script, block)
+        try:
+            check_rewrite(script, span, result)
+            check(script, result)
+        except ReplyError as error:
+            raise ReplyError(str(error), numbered(script)) from None
         return result
 
     first = await ask(
@@ -56,3 +67,13 @@ async def replace_block(
         return first
     second = await ask(run, "rewrite", rewritten, step=step, agent=agent, script=script, code_block=block, plan=change)
     return Answer(second.value, first.usage + second.usage, second.problem)
+
+
+def _as_whole(script: str, block: str, code: str) -> str | None:
+    """The reply to the question for a block, if it is the whole script with nothing else changed."""
+    try:
+        result = usable_script(code)
+        check_rewrite(script, find_block(script, block), result)
+    except (ReplyError, SyntaxError):
+        return None
+    return result

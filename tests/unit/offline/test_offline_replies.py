@@ -25,7 +25,8 @@ from mle_star.offline.refining import name_of
 from mle_star.offline.script import Script, functions_of
 from mle_star.offline.tabular import FAMILIES
 from mle_star.offline.tabular_ideas import IDEAS
-from mle_star.tools.blocks import check_rewrite, quote_block, substitute
+from mle_star.tools.blocks import find_block, quote_block, substitute
+from mle_star.tools.keeping import check_rewrite
 from mle_star.tools.listing import attempts_text, numbered, solutions_text
 from tests.unit.offline.simulate import ENVIRONMENT, Task, ask, code
 
@@ -288,7 +289,7 @@ def test_a_block_that_is_asked_for_within_the_whole_script_is_put_right_there() 
     plan = f"{FIT_APART} It is fitted on all rows."
     whole = code(ask("rewrite", environment="", script=script, code_block=block, plan=plan))
     assert json.loads(ask("leakage_detect", script=whole))["verdict"] == "no leakage"
-    check_rewrite(script, block, whole)
+    check_rewrite(script, find_block(script, block), whole)
 
 
 def test_the_librarys_own_scripts_are_found_clean(task: Task) -> None:
