@@ -62,17 +62,17 @@ async def ask(
             async with asyncio.timeout(None if seconds == float("inf") else seconds):
                 reply = await call(run, messages, agent=agent, name=name)
                 usage += reply.usage
+                parts = [reply]
                 if may_continue and _ends_too_early(reply):
                     may_continue = False
                     more = [*messages, AIMessage(reply.text), HumanMessage(GO_ON)]
-                    rest = await call(run, more, agent=agent, name=f"{name}.more")
-                    usage += rest.usage
-                    reply = Reply(joined(reply.text, rest.text), usage, rest.truncated)
+                    parts.append(await call(run, more, agent=agent, name=f"{name}.more"))
+                    usage += parts[-1].usage
         except TimeoutError:
             problem = "the time for this phase is over"
             break
         try:
-            return Answer(await asyncio.to_thread(_read, reply, parse), usage)
+            return Answer(await asyncio.to_thread(_read, parts, parse), usage)
         except ReplyError as error:
             problem = str(error)
             messages = [messages[0], AIMessage(clean(reply.text).strip() or "(empty)"), HumanMessage(_again(error))]
@@ -85,19 +85,20 @@ def _ends_too_early(reply: Reply) -> bool:
     return reply.truncated and bool(clean(reply.text).strip()) and not is_finished(reply.text)
 
 
-def _read(reply: Reply, parse: Callable[[str], T]) -> T:
-    """Parse a reply.
+def _read(parts: list[Reply], parse: Callable[[str], T]) -> T:
+    """Parse a reply, the parts of one that was cut off joined.
 
     Raises:
         ReplyError: It can't be used; also when it is too long, too deeply nested or was cut off.
     """
-    if len(reply.text) > LONGEST_REPLY:
+    text = joined(parts[0].text, parts[1].text) if len(parts) > 1 else parts[0].text
+    if len(text) > LONGEST_REPLY:
         raise ReplyError(f"The reply has more than {LONGEST_REPLY:,} characters.")
-    if reply.truncated and not is_finished(reply.text):
-        where = "in the middle" if clean(reply.text).strip() else "before it came to the answer"
+    if parts[-1].truncated and not is_finished(text):
+        where = "in the middle" if clean(text).strip() else "before it came to the answer"
         raise ReplyError(f"The reply was cut off {where}, since it was too long; be brief.")
     try:
-        return parse(reply.text)
+        return parse(text)
     except (RecursionError, MemoryError):
         raise ReplyError("The reply is nested too deeply.") from None
 

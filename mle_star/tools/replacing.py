@@ -11,12 +11,47 @@ from mle_star.tools.replies import ReplyError, parse_code, parse_script
 from mle_star.tools.replies.code import script as usable_script
 from mle_star.tools.run import Run
 
-QUESTIONS = 2
-"""That one replacement may take: for the block, and for the whole script."""
+Check = Callable[[str, str], None]
+"""Refuses, by a ReplyError, a script that does not keep what it has to keep of the earlier one: (earlier, later)."""
 
 
 def nothing_more(earlier: str, later: str) -> None:
     """Demand nothing of a replacement but that it fits."""
+
+
+def parse_block(script: str, block: str, reply: str, check: Check = nothing_more) -> str:
+    """Return the script with the new block of a reply; the reply may be the whole script, with nothing else changed.
+
+    Raises:
+        ReplyError: No code in the reply can take the block's place. Shows the script.
+    """
+
+    def put_in(code: str) -> str:
+        try:
+            result = substitute(script, block, code)
+        except ReplyError:
+            result = _as_whole(script, block, code)
+            if not result:
+                raise
+        check(script, result)
+        return result
+
+    return parse_code(reply, put_in, block)
+
+
+def parse_rewrite(script: str, block: str, reply: str, check: Check = nothing_more) -> str:
+    """Return the whole script in a reply, in which the block alone was changed.
+
+    Raises:
+        ReplyError: It is not there, or more was changed. Shows the script.
+    """
+    try:
+        result = parse_script(reply, script)
+        check_rewrite(script, find_block(script, block), result)
+        check(script, result)
+    except ReplyError as error:
+        raise ReplyError(str(error), numbered(script)) from None
+    return result
 
 
 async def replace_block(
@@ -28,52 +63,32 @@ async def replace_block(
     *,
     step: str,
     agent: str,
-    check: Callable[[str, str], None] = nothing_more,
+    check: Check = nothing_more,
     **values: object,
 ) -> Answer[str]:
     """Ask `prompt` for the new block and return the script with it, or ask for the whole script with the `change` made.
 
-    `check` refuses, by a ReplyError, a script that does not keep what it has to keep of the earlier one.
-
     Raises:
         ModelUnavailableError: The model can't be reached.
     """
-
-    def put_in(code: str) -> str:
-        try:
-            result = substitute(script, block, code)
-        except ReplyError:
-            if (whole := _as_whole(script, block, code)) is None:
-                raise
-            result = whole
-        check(script, result)
-        return result
-
-    def rewritten(reply: str) -> str:
-        result = parse_script(reply, script)
-        span = find_block(script, block)
-        try:
-            check_rewrite(script, span, result)
-            check(script, result)
-        except ReplyError as error:
-            raise ReplyError(str(error), numbered(script)) from None
-        return result
-
     first = await ask(
-        run, prompt, lambda reply: parse_code(reply, put_in, block), step=step, agent=agent,
+        run, prompt, lambda reply: parse_block(script, block, reply, check), step=step, agent=agent,
         script=script, code_block=block, **values,
     )  # fmt: skip
     if first.value is not None or run.time_left(step) <= 0:
         return first
-    second = await ask(run, "rewrite", rewritten, step=step, agent=agent, script=script, code_block=block, plan=change)
+    second = await ask(
+        run, "rewrite", lambda reply: parse_rewrite(script, block, reply, check), step=step, agent=agent,
+        script=script, code_block=block, plan=change,
+    )  # fmt: skip
     return Answer(second.value, first.usage + second.usage, second.problem)
 
 
-def _as_whole(script: str, block: str, code: str) -> str | None:
-    """The reply to the question for a block, if it is the whole script with nothing else changed."""
+def _as_whole(script: str, block: str, code: str) -> str:
+    """The reply to the question for a block, if it is the whole script with nothing else changed; else nothing."""
     try:
         result = usable_script(code)
         check_rewrite(script, find_block(script, block), result)
-    except (ReplyError, SyntaxError):
-        return None
+    except ReplyError:
+        return ""
     return result

@@ -16,13 +16,13 @@ from mle_star.tools.replies.text import ReplyError, clean
 T = TypeVar("T")
 
 LEFT_OUT = re.compile(
-    r"^\s*(?:#|//)\s*(?:\.{2,}|…|\[\.\.\.\]|<)?\s*(?:(?:the )?(?:rest|remainder|remaining|other|existing|previous|"
-    r"unchanged|same)\b[^\n]{0,40}\b(?:code|script|imports?|functions?|unchanged|same|as before|as above|here|above|"
-    r"lines?|omitted)|(?:your|add|insert|more|existing) (?:\w+ )?code\b|(?:same|unchanged|as) (?:as )?(?:before|above)|"
-    r"(?:code |lines? )?(?:omitted|unchanged|truncated|remains? (?:the same|unchanged)))",
+    r"^\s*(?:#|//)\s*(?:\.{2,}|…)?\s*[\[(<]?\s*(?:(?:the )?(?:rest|remainder|remaining|other|existing|previous|"
+    r"unchanged|same)\b[^\n]{0,40}\b(?:code|script|unchanged|same|as before|as above|here|omitted|go(?:es)? here)\b|"
+    r"(?:your|add|insert|existing) (?:\w+ )?code\b|(?:same|unchanged|as) (?:as )?(?:before|above)\b)"
+    r"|^\s*(?:#|//)[^\n]*\b(?:omitted (?:for|here)|for brevity|remains? (?:the same|unchanged))\b"
+    r"|^\.\.\.[ \t]*(?:#.*)?$|^[ \t]*#[ \t]*(?:\.\.\.|…)[^\n]*$|^\s*…\s*$",
     re.IGNORECASE | re.MULTILINE,
 )
-ELLIPSIS = re.compile(r"^\.\.\.[ \t]*(?:#.*)?$|^[ \t]*#[ \t]*(?:\.\.\.|…)[^\n]*$|^\s*…\s*$", re.MULTILINE)
 MUCH_LONGER = 2.5
 """A piece that does not compile is the reply's real code when it is so much longer than any that does."""
 
@@ -60,7 +60,8 @@ def parse_code(reply: str, use: Callable[[str], T], earlier: str = "") -> T:
                 code, value = _used(piece, use)
             except ReplyError as error:
                 problem = problem or error
-                failed.append(piece.code)
+                if old is None or _meaning(piece.code) != old:
+                    failed.append(piece.code)
             else:
                 repeats = old is not None and _meaning(code) == old
                 good.append((not repeats, len(code), value))
@@ -99,7 +100,7 @@ def whole(code: str) -> None:
     Raises:
         ReplyError: It does.
     """
-    if found := LEFT_OUT.search(code) or ELLIPSIS.search(code):
+    if found := LEFT_OUT.search(code):
         raise ReplyError(f"The code leaves parts out (`{found[0].strip()}`); write all of it.")
 
 
@@ -128,7 +129,7 @@ def _readings(piece: Found) -> list[str]:
 
 def _does_something(node: ast.stmt) -> bool:
     if not isinstance(node, ast.Expr):
-        return True
+        return not isinstance(node, ast.AnnAssign) or node.value is not None
     return any(isinstance(part, ast.Call | ast.Await | ast.Yield) for part in ast.walk(node.value))
 
 

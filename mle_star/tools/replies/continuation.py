@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from mle_star.tools.replies.fences import FENCE
-from mle_star.tools.replies.text import clean
+from mle_star.tools.replies.mending import is_prose
+from mle_star.tools.replies.text import ReplyError, clean
 
 GO_ON = (
     "Your reply was cut off. Go on with exactly the next character after the last one, so that both parts put together "
@@ -22,12 +23,18 @@ def is_finished(reply: str) -> bool:
 
 
 def joined(first: str, second: str) -> str:
-    """Put the two parts together: without an introduction, a fence that opens again, or what was said twice."""
+    """Put the two parts together: without an introduction, a fence that opens again, or what was said twice.
+
+    Raises:
+        ReplyError: The second part is no continuation of the first, which ends in the middle of code.
+    """
     first, second = first.replace("\r\n", "\n"), second.replace("\r\n", "\n")
     inside = _is_inside(first)
     again = re.match(r"\s*(?:[^\n`]{0,200}[:.!…]\s*\n+)?[ \t]*(?:`{3,}|~{3,})[ \t]*\w*[ \t]*\n", second)
     if inside and again:
         second = second[again.end() :]
+    elif inside and "`" not in second and all(map(is_prose, second.split("\n"))):
+        raise ReplyError("The reply was cut off, and not continued; be brief.")
     size = _overlap(first, second)
     if size:
         return first + second[size:]

@@ -40,7 +40,12 @@ class Found:
 
 def find_code(text: str) -> list[Found]:
     """List what may be code in a cleaned reply; the reply as a whole only where there is no mark of any kind."""
-    found = list(_fenced(text.split("\n")))
+    if compiles(text):  # as it is, with fences inside of its strings perhaps
+        return [*map(Found, in_json(text))] or [Found(text, fenced=False)]
+    fenced = list(_fenced(text.split("\n")))
+    found = [piece for piece in fenced if piece.code.strip()]
+    if fenced and not found:  # a fence that holds nothing, or closes what was never opened
+        text = "\n".join(line for line in text.split("\n") if not FENCE.fullmatch(line.strip()))
     if not found:
         found = list(_tagged(text.split("\n")))
     if not found:
@@ -68,8 +73,8 @@ def _fenced(lines: list[str]) -> Iterator[Found]:
         after = (ends[0] if ends else len(lines)) + 1
         if ends:
             body += _before_mark(lines[ends[0]], mark)
-        for end in ends[1:MOST_ENDS] if not compiles(_plain(body, before)) else []:
-            longer = [*first, *lines[number + 1 : end], *_before_mark(lines[end], mark)]
+        for end in [*ends[1:MOST_ENDS], len(lines)] if not compiles(_plain(body, before)) else []:
+            longer = [*first, *lines[number + 1 : end], *(_before_mark(lines[end], mark) if end < len(lines) else [])]
             if compiles(_plain(longer, before)):
                 body, after = longer, end + 1
                 break
@@ -154,7 +159,7 @@ def in_json(text: str) -> list[str]:
         return []
     texts = ["\n".join(v) if isinstance(v, list) and all(isinstance(line, str) for line in v) else v
              for v in found.values()] if isinstance(found, dict) else []  # fmt: skip
-    return [unfenced(text) for text in texts if isinstance(text, str) and (compiles(unfenced(text)))]
+    return [unfenced(text) for text in texts if isinstance(text, str) and re.search(r"[\n(]", text)]
 
 
 def unfenced(text: str) -> str:

@@ -61,6 +61,9 @@ def _closing(text: str, start: int) -> int:
     rest = text[at:] if at > start else ""
     if at > start and not re.match(r"\s*[,\"'\w]*[^{\n]*\"\s*[:}\]]", rest):
         return at
+    rest = text[start:].rstrip().removesuffix("```").rstrip()
+    if rest[-1] in "\"'":  # only the brackets are missing
+        return start + len(rest)
     last = text.rfind(closer)
     return last + 1 if last > start else len(text)
 
@@ -127,7 +130,9 @@ def by_fields(span: str, names: Sequence[str]) -> dict[str, Any] | None:
     if not text.startswith("{"):
         return None
     words = "|".join(re.escape(name).replace("_", "[_ -]?") for name in names)
-    keys = list(re.finditer(rf"[{{,]\s*([\"'“]?)({words})[\"'”]?\s*:\s*", text, re.IGNORECASE))
+    keys = list(
+        re.finditer(rf"(?:[{{,]\s*|(?<=[\"'\]\d])\s+(?=[\"']))([\"'“]?)({words})[\"'”]?\s*:\s*", text, re.IGNORECASE)
+    )
     if not keys or len({_bare(key[2]) for key in keys}) != len(keys) or text[: keys[0].start()].strip("{ \n"):
         return None
     found: dict[str, Any] = {}
@@ -138,7 +143,7 @@ def by_fields(span: str, names: Sequence[str]) -> dict[str, Any] | None:
         if last:
             raw = re.sub(r",?\s*\}\s*\Z", "", raw)
         value = _value(raw.rstrip().removesuffix(",").rstrip() if last else raw.rstrip(), last)
-        if value is None:
+        if value is None or (isinstance(value[0], str) and re.search(rf"[\"']({words})[\"']\s*:", value[0])):
             return None
         found[known[_bare(key[2])]] = value[0]
     return found

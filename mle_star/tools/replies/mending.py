@@ -27,10 +27,12 @@ ODD = {
     "\u3000": " ", "\u2028": "\n", "\u200b": "", "\u00ad": "", "\ufeff": "", "\u200e": "", "\u200c": "",
 }  # fmt: skip
 CODE_WORD = re.compile(
-    r"^\s*(?:import |from \S+ import|def |class |return\b|if .*:|elif .*:|else\s*:|for .*:|while .*:|with .*:|try\s*:|"
-    r"except\b.*:|finally\s*:|raise\b|assert |del |pass$|break$|continue$|async |@\w|#|\"\"\"|''')"
+    r"^\s*(?:import [\w.]+(?: as \w+)?(?:, [\w. ]+)*$|from \S+ import\b|def \w|class \w+[:(]|(?:el)?if .*:|else\s*:|"
+    r"for .* in |while .*:|with .*:|try\s*:|except\b.*:|finally\s*:|return\b|raise\b|assert |del \w|pass$|break$|"
+    r"continue$|async |@\w|#|\"\"\"|\'\'\'|print\()"
 )
-CODE_SIGN = re.compile(r"^\s*[\w.,\s\[\]()'\"]+(?:[-+*/%|&]|//|\*\*)?=(?!=)|\w\(.*|[\[\]{}()]|[,\\]\s*$|^\s+\S")
+WORD = re.compile(r"[\"'(*_`]*[A-Za-z][A-Za-z'’-]*[\"')*_`]*[.,;:!?]*")
+MARKDOWN = re.compile(r"[-*•] .*|\d+[.)] .*|\*\*.*|> .*|[-=_]{3,}|#{2,6} .{1,80}|# [A-Z][^=(]{1,60}:?$")
 
 
 def variants(code: str) -> Iterator[str]:
@@ -52,21 +54,18 @@ def variants(code: str) -> Iterator[str]:
 def is_prose(line: str) -> bool:
     """Tell whether a line is words, or the Markdown around them, rather than code."""
     text = line.strip()
-    if not text:
-        return True
-    if re.match(r"(?:#{1,6} [A-Z*]\S*(?: [^=(]*)?|[-*•] .*|\d+[.)] .*|\*\*.*|> .*|-{3,}|={3,}|`{1,3}.*)$", text):
-        return not text.startswith("#") or _is_heading(text)
-    if CODE_WORD.match(line) and not re.match(r"(?:if|for|with|while|from|try|class|import) [^=(]*[a-z][,.!:]?$", text):
+    if not text or MARKDOWN.fullmatch(text):
+        return not text.startswith("# ")
+    if CODE_WORD.match(line) or re.search(r"\w\[|\s[-+*/|&]?=\s", text) or re.fullmatch(r"[\w.]+\(.*\)", text):
         return False
-    words = re.findall(r"[^\s]+", text)
-    plain = [word for word in words if re.fullmatch(r"[\"'(*_`]*[A-Za-z][A-Za-z'’-]*[\"')*_`]*[.,;:!?]*", word)]
-    if len(words) >= 3 and len(plain) / len(words) >= 0.6 and not re.search(r"\w\[|\s=\s|^\s*[\w.]+\(.*\)$", text):
+    words = text.split()
+    plain = sum(1 for word in words if WORD.fullmatch(word))
+    sentence = re.match(r"[A-Z`*\"(]", text) is not None and text[-1] in ".!?:)*"
+    if re.search(r"\w\(", text):
+        return sentence and len(words) >= 5 and plain / len(words) >= 0.6
+    if len(words) >= 3 and plain / len(words) >= 0.6:
         return True
-    return bool(re.fullmatch(r"[A-Z][\w'’-]*(?: [\w'’-]+)?[.!?:]+", text))
-
-
-def _is_heading(text: str) -> bool:
-    return len(text) < 80 and re.match(r"#{2,6} ", text) is not None
+    return sentence and re.fullmatch(r"[A-Z][\w'’-]*(?: [\w'’-]+)?[.!?:]+", text) is not None
 
 
 def without_prose(code: str) -> str:
@@ -77,11 +76,9 @@ def without_prose(code: str) -> str:
     first, last = 0, len(lines)
     while first < last and is_prose(lines[first]):
         first += 1
-    while last > first and is_prose(lines[last - 1]):
+    while last > first and (is_prose(lines[last - 1]) or re.fullmatch(r"[A-Z][a-z]+", lines[last - 1])):
         last -= 1
-    if last > first and re.fullmatch(r"[A-Za-z]+[.!]?", lines[last - 1]) and lines[last - 1] not in ("pass", "else"):
-        last -= 1
-    return "\n".join(lines[first:last]) if last > first else ""
+    return "\n".join(lines[first:last])
 
 
 def without_numbers(code: str) -> str:
@@ -123,6 +120,8 @@ def without_marks(code: str) -> str:
         lines.pop(0)
     while lines and (not lines[-1].strip() or edge.match(lines[-1])):
         lines.pop()
+    if any(line.startswith(("@@", "+++ ")) for line in lines):
+        lines = [line for line in lines if not re.match(r"@@|\+\+\+ |--- |diff |index |new file", line)]
     filled = [line for line in lines if line.strip()]
     for sign in (">", "+"):
         if filled and all(line.startswith(sign) for line in filled):

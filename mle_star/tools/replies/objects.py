@@ -57,7 +57,7 @@ def _values(text: str, model: type[BaseModel]) -> Iterator[Any]:
     pieces = [piece.code for piece in find_code(text) if piece.fenced]
     marked = [piece for piece in pieces if re.match(r"\s*[\[{\"]", piece)]
     for sources in (marked, [text]):
-        values = [value for source in sources for span in spans(source) if (value := load(span, names)) is not None]
+        values = [value for source in sources for value in _loaded(source, names)]
         if any(_mentions(value, names) for value in values):
             yield from values
             return
@@ -66,6 +66,15 @@ def _values(text: str, model: type[BaseModel]) -> Iterator[Any]:
             if (value := read(source, names)) is not None:
                 yield value
                 return
+
+
+def _loaded(source: str, names: list[str]) -> Iterator[Any]:
+    """Yield what the spans of a text hold; of a list that was cut off, its members."""
+    for span in spans(source):
+        if (value := load(span, names)) is not None:
+            yield value
+        elif span.startswith("["):
+            yield from _loaded(span[1:], names)
 
 
 def _mentions(value: Any, names: list[str]) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 
 THOUGHT_NAMES = "think(?:ing)?|thoughts?|reasoning|reflection|scratchpad|inner_monologue|seed:think|mythink"
-QUOTE = "\"'`"
+_NO_QUOTE, _NO_QUOTE_AFTER = r"(?<![\"'])(?<!(?<!``)`)", r"(?![\"']|`(?!``))"
+"""A tag in quotes is a part of code, or of words about it."""
 _OPEN = (
-    rf"(?<![{QUOTE}])<(?:{THOUGHT_NAMES})>(?![{QUOTE}])|\[THINK\]|◁think▷|<\|begin_of_thought\|>"
+    rf"{_NO_QUOTE}<(?:{THOUGHT_NAMES})>{_NO_QUOTE_AFTER}|\[THINK\]|◁think▷|<\|begin_of_thought\|>"
     r"|<\|channel\|>(?:analysis|commentary)\b[^<]*<\|message\|>"
 )
 _CLOSE = (
-    rf"(?<![{QUOTE}])</(?:{THOUGHT_NAMES})>(?![{QUOTE}])|\[/THINK\]|◁/think▷|<\|end_of_thought\|>"
+    rf"{_NO_QUOTE}</(?:{THOUGHT_NAMES})>{_NO_QUOTE_AFTER}|\[/THINK\]|◁/think▷|<\|end_of_thought\|>"
     r"|<\|end\|>(?=\s*(?:<\|start\|>|<\|channel\|>|\Z))"
 )
 TAGS = re.compile(rf"(?P<open>{_OPEN})|(?P<close>{_CLOSE})", re.IGNORECASE)
