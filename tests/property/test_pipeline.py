@@ -94,7 +94,7 @@ class Dice(Stage):
             planner=lambda p: f"Plan {crc32(p.encode())}.",
             leakage_detect=self.judge,
             leakage_correct=lambda p: fenced(f"prepared = -{section(p, 'code_block').split()[-1]}"),
-            submission=lambda p: fenced(f"# submits\nfrom_script = {crc32(p.encode())}"),
+            submission=lambda p: fenced(f"# submits\nprint({crc32(p.encode())})"),
         )
         self.world = world
         self.submissions = list(world.submissions)

@@ -56,7 +56,7 @@ def test_a_block_that_does_not_compile_is_passed_over_for_one_that_does() -> Non
 
 
 def test_a_fence_inside_of_a_string_of_the_script_does_not_end_it() -> None:
-    code = 'text = """\n```\n"""\n'
+    code = 'print("""\n```\n""")\n'
     assert parse_script(f"````python\n{code}````") == code
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from collections.abc import Callable
 from typing import TypeVar
@@ -10,7 +11,7 @@ from typing import TypeVar
 from mle_star.models.syntax import compiled, dumped
 from mle_star.tools.replies.edits import apply_edits, find_edits
 from mle_star.tools.replies.fences import Found, find_code
-from mle_star.tools.replies.mending import NUMBER, variants, without_numbers, without_prose
+from mle_star.tools.replies.mending import NUMBER, variants, without_labels, without_numbers, without_prose
 from mle_star.tools.replies.text import ReplyError, clean
 
 T = TypeVar("T")
@@ -33,7 +34,9 @@ def parse_script(reply: str, earlier: str = "") -> str:
     Raises:
         ReplyError: There is no Python code that compiles, or it leaves parts out.
     """
-    return parse_code(reply, script, earlier)
+    code = parse_code(reply, script, earlier)
+    _check_not_split(code, [piece.code for piece in find_code(clean(reply)) if piece.is_python])
+    return code
 
 
 def parse_code(reply: str, use: Callable[[str], T], earlier: str = "") -> T:
@@ -88,7 +91,7 @@ def script(code: str) -> str:
     except SyntaxError as error:
         line = f" (line {error.lineno}: `{_line(code, error.lineno)}`)" if error.lineno else ""
         raise ReplyError(f"The code does not compile: {error.msg}{line}.") from None
-    if not any(_does_something(node) for node in tree.body):
+    if not any(map(_does_something, tree.body)):
         raise ReplyError("There was no code in the reply.")
     whole(code)
     return code
@@ -118,7 +121,7 @@ def _used(piece: Found, use: Callable[[str], T]) -> tuple[str, T]:
 
 def _readings(piece: Found) -> list[str]:
     """The code in the order in which it is to be tried. Numbered lines may compile as they are, words may too."""
-    code = piece.code.strip("\n")
+    code = without_labels(piece.code)
     first = []
     if NUMBER.match(code):
         first.append(without_numbers(code))
@@ -128,9 +131,44 @@ def _readings(piece: Found) -> list[str]:
 
 
 def _does_something(node: ast.stmt) -> bool:
-    if not isinstance(node, ast.Expr):
-        return not isinstance(node, ast.AnnAssign) or node.value is not None
-    return any(isinstance(part, ast.Call | ast.Await | ast.Yield) for part in ast.walk(node.value))
+    """Tell what a script is run for from imports, definitions, figures and words."""
+    if isinstance(node, ast.Expr):
+        return any(isinstance(part, ast.Call | ast.Await) for part in ast.walk(node.value))
+    if isinstance(node, ast.AnnAssign):
+        return node.value is not None
+    return not isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+
+
+def _check_not_split(code: str, pieces: list[str]) -> None:
+    """Refuse a script that uses what only another piece of the reply defines: it is one of several cells.
+
+    Raises:
+        ReplyError: It does.
+    """
+    loaded, bound = _names(code)
+    for piece in pieces:
+        if (loaded - bound) & _names(piece)[1]:
+            raise ReplyError("The script is split over several code blocks; write it as one.")
+
+
+def _names(code: str) -> tuple[set[str], set[str]]:
+    """The names that code reads, and those that it binds, its builtins included."""
+    try:
+        nodes = list(ast.walk(compiled(code)))
+    except SyntaxError:
+        return set(), set()
+    loaded = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    bound = set(dir(builtins)) | {"__file__"}
+    for node in nodes:
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            bound.add(node.id)
+        elif isinstance(node, ast.alias):
+            bound.add((node.asname or node.name).partition(".")[0])
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.ExceptHandler) and node.name:
+            bound.add(node.name)
+    return loaded, bound
 
 
 def _meaning(code: str) -> str:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from mle_star.models.syntax import compiles
 
@@ -90,7 +91,7 @@ def _fenced(lines: list[str]) -> Iterator[Found]:
 def _opens(fence: re.Match[str]) -> bool:
     """Tell a fence that opens from one in the middle of code: a quote or a comment sign before it is no prose."""
     before = fence["before"]
-    if not before.strip() or re.fullmatch(r"\s*(?:>|[-*+]|\d+[.)])\s*", before):
+    if not before.strip() or re.fullmatch(r"\s*(?:(?:>\s*)+|[-*+]|\d+[.)])\s*", before):
         return True
     return before.rstrip()[-1] in ":.!?*)" and not re.search(r"[=#\"'`]", before)
 
@@ -111,14 +112,16 @@ def _before_mark(line: str, mark: str) -> list[str]:
 
 def _code_behind(info: str) -> str:
     """The code on the line of an opening fence, behind the tag: ```python import x."""
-    found = re.match(r"(?:python3?|py)[ \t]+((?:import|from|def|class|#|@)[ \t(]?.*|\w+[ \t]*=[ \t]*.+\(.*)$", info)
+    code = r"(?:import|from) \w.*|(?:def|class|#|@)[ \t(]?.*|\w+[ \t]*=[ \t]*.+\(.*"
+    found = re.match(rf"(?:python3?|py)?[ \t]*({code})$", info)
     return found[1] if found else ""
 
 
 def _plain(lines: list[str], before: str) -> str:
     """Take off what a quotation or a list puts in front of each line."""
     if before.lstrip().startswith(">"):
-        lines = [re.sub(r"^\s*> ?", "", line) for line in lines]
+        depth = before.count(">")
+        lines = [re.sub(rf"^(?:\s*>){{1,{depth}}} ?", "", line) for line in lines]
     elif before and not before.strip():
         shift = len(before)
         if all(not line.strip() or line.startswith(before) for line in lines):
@@ -142,7 +145,7 @@ def _tagged(lines: list[str]) -> Iterator[Found]:
 
 def _unpacked(piece: Found) -> list[Found]:
     """Look into a block that is not code itself, but holds code: JSON, a heredoc."""
-    if piece.tag in ("json", "jsonc", "") and piece.code.lstrip().startswith(("{", "[")):
+    if piece.code.lstrip().startswith(("{", "[")):
         return [Found(code) for code in in_json(piece.code)] or [piece]
     if WRITES_A_FILE.search(piece.code):
         return [Found(match[3]) for match in HEREDOC.finditer(piece.code)] or [piece]
@@ -157,9 +160,18 @@ def in_json(text: str) -> list[str]:
         found = json.loads(text.strip(), strict=False)
     except (ValueError, RecursionError):
         return []
-    texts = ["\n".join(v) if isinstance(v, list) and all(isinstance(line, str) for line in v) else v
-             for v in found.values()] if isinstance(found, dict) else []  # fmt: skip
-    return [unfenced(text) for text in texts if isinstance(text, str) and re.search(r"[\n(]", text)]
+    return [unfenced(text) for text in _texts(found) if isinstance(text, str) and re.search(r"[\n(]", text)]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts in an object, lists of lines joined."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list) and value and all(isinstance(line, str) for line in value):
+        yield "\n".join(value)
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from _texts(part)
 
 
 def unfenced(text: str) -> str:

@@ -17,7 +17,7 @@ from mle_star.models.syntax import compiles, dumped, parse
 
 Mend = Callable[[str], str]
 
-NUMBER = re.compile(r"^\s*(\d+)(?:\s*[|:│]|[.)](?=\s)|\t)(.*)$")
+NUMBER = re.compile(r"^\s*(?:L(?:ine )?)?(\d+)(?:\s*[|:│]|[.)](?=\s)|\t|(?= )|$)(.*)$")
 PROMPT = re.compile(r"^(?:>>>|\.\.\.)(?: (.*))?$|^In \[\d*\]: ?(.*)$|^ *\.{3,}: ?(.*)$")
 ODD = {
     "“": '"', "”": '"', "„": '"', "‟": '"', "«": '"', "»": '"', "″": '"', "＂": '"', "‘": "'", "’": "'", "‚": "'",
@@ -32,7 +32,9 @@ CODE_WORD = re.compile(
     r"continue$|async |@\w|#|\"\"\"|\'\'\'|print\()"
 )
 WORD = re.compile(r"[\"'(*_`]*[A-Za-z][A-Za-z'’-]*[\"')*_`]*[.,;:!?]*")
-MARKDOWN = re.compile(r"[-*•] .*|\d+[.)] .*|\*\*.*|> .*|[-=_]{3,}|#{2,6} .{1,80}|# [A-Z][^=(]{1,60}:?$")
+MARKDOWN = re.compile(
+    r"[-*•] [^=(]*|[-*•] [A-Z*`].*|\d+[.)] .*|\*\*[^*]+\*\*.*|> .*|[-=_]{3,}|#{2,6} .{1,80}|# [A-Z][^=(]{1,60}:?$"
+)
 
 
 def variants(code: str) -> Iterator[str]:
@@ -81,6 +83,16 @@ def without_prose(code: str) -> str:
     return "\n".join(lines[first:last])
 
 
+def without_labels(code: str) -> str:
+    """Take off a file's name above the code and the end of a heredoc below it: both would run as expressions."""
+    lines = code.strip("\n").split("\n")
+    if re.fullmatch(r"\s*(?:File: ?)?[\w./-]+\.py:?\s*", lines[0]):
+        lines = lines[1:]
+    if lines and re.fullmatch(r"(?:EOF|EOT|PY|END|PYTHON)\s*", lines[-1]):
+        lines = lines[:-1]
+    return "\n".join(lines)
+
+
 def without_numbers(code: str) -> str:
     """Take off line numbers, where every line has one and they rise one by one."""
     lines = code.split("\n")
@@ -114,8 +126,13 @@ def without_shell(code: str) -> str:
 
 def without_marks(code: str) -> str:
     """Drop fences and tags that are left at both ends, the `>` of a quotation, the `+` of a patch that is all new."""
+    code = re.sub(r"\A\s*(?:<\w+(?: [^>\n]*)?>)+|(?:</\w+>)+\s*\Z", "", code)
     lines = code.split("\n")
-    edge = re.compile(r"\s*(?:`{3,}|~{3,})[\w ]*\s*$|\s*</?[A-Za-z_][\w-]*>\s*$|\s*\*\*\w*\*\*\s*$|---\s*$")
+    edge = re.compile(
+        r"\s*(?:(?:`{3,}|~{3,})[\w ]*|</?[A-Za-z_][\w-]*>|\*\*\w*\*\*|---|:{3,} *\w*|\[/?code\b[^\]]*\]|"
+        r"(?:BEGIN|END)(?: \w+)?|\#\+(?:BEGIN|END)_\w+.*|\w+: [|>]-?)\s*$",
+        re.IGNORECASE,
+    )
     while lines and (not lines[0].strip() or edge.match(lines[0])):
         lines.pop(0)
     while lines and (not lines[-1].strip() or edge.match(lines[-1])):
@@ -173,6 +190,11 @@ def unescaped_entities(code: str) -> str:
 def unescaped_markdown(code: str) -> str:
     r"""Turn `\_` and `\*` back."""
     return re.sub(r"\\([_*])", r"\1", code)
+
+
+def unescaped_quotes(code: str) -> str:
+    r"""Turn `\\"` back, where every quote is written so."""
+    return code.replace('\\"', '"') if not re.search(r'(?<!\\)"', code) else code
 
 
 def unescaped_lines(code: str) -> str:
@@ -245,5 +267,5 @@ def _margin(line: str) -> str:
 
 MENDS: tuple[Mend, ...] = (
     without_marks, without_numbers, without_prompts, without_prose, dedented, without_shell, without_trailing_space,
-    unescaped_lines, unescaped_entities, straight, unescaped_markdown, one_kind_of_indentation,
+    unescaped_lines, unescaped_quotes, unescaped_entities, straight, unescaped_markdown, one_kind_of_indentation,
 )  # fmt: skip
