@@ -49,7 +49,8 @@ def read_quote(block: str) -> Block:
         ReplyError: Nothing is left.
     """
     text = unfenced(block.replace("\r\n", "\n").replace("\r", "\n"))
-    plain = without_numbers(text)
+    plain = re.sub(r"\A\s*\d+ *[|│] ?([^\n]*)\s*\Z", r"\1", text)  # a single line
+    plain = without_numbers(text) if plain == text else plain
     number = NUMBER.match(text.strip("\n")) if plain != text else None
     lines = trimmed([line.rstrip() for line in plain.split("\n")])
     if not lines:

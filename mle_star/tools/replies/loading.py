@@ -16,7 +16,7 @@ OPENERS = {"{": "}", "[": "]"}
 STRINGS_AND_COMMENTS = re.compile(
     r'"(?:\\.|[^"\\])*"|(?<![A-Za-z0-9_])\'(?:\\.|[^\'\\])*\'|//[^\n]*|/\*.*?\*/|#[^\n]*|,(?=\s*[}\]])', re.DOTALL
 )
-NAMES = {"true": "True", "false": "False", "null": "None", "undefined": "None", "NaN": "None"}
+NAMES = {"true": True, "false": False, "null": None, "undefined": None, "NaN": None}
 MOST_SPANS = 8
 LOST = 0.03
 """A repair that loses a larger share of the letters and digits has lost a part of a value."""
@@ -90,26 +90,29 @@ def _strict(text: str) -> Any:
 
 
 def _literal(text: str) -> Any:
-    """Read a Python literal, JSON's names for its constants included."""
+    """Read a Python literal, JSON's names for its constants and texts put together by `+` included."""
     try:
-        tree = parse(text.strip())
-        for node in ast.walk(tree):
-            for field, part in ast.iter_fields(node):
-                if isinstance(part, ast.Name) and part.id in NAMES:
-                    setattr(node, field, ast.Constant(value=ast.literal_eval(NAMES[part.id])))
-                elif isinstance(part, list):
-                    part[:] = [
-                        ast.Constant(value=ast.literal_eval(NAMES[item.id]))
-                        if isinstance(item, ast.Name) and item.id in NAMES
-                        else item
-                        for item in part
-                    ]
+        tree = _Folded().visit(parse(text.strip()))
         if len(tree.body) != 1 or not isinstance(tree.body[0], ast.Expr):
             return None
         found = ast.literal_eval(tree.body[0].value)
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         return None
     return list(found) if isinstance(found, tuple) else found if isinstance(found, dict | list) else None
+
+
+class _Folded(ast.NodeTransformer):
+    """Turns JSON's names into Python's constants, and sums of texts into one text."""
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.Constant(NAMES[node.id]) if node.id in NAMES else node
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        self.generic_visit(node)
+        left, right = (getattr(side, "value", None) for side in (node.left, node.right))
+        if isinstance(node.op, ast.Add) and isinstance(left, str) and isinstance(right, str):
+            return ast.Constant(left + right)
+        return node
 
 
 def without_comments(text: str) -> str:
@@ -156,7 +159,10 @@ def _value(raw: str, last: bool) -> tuple[Any] | None:
             closing = {"“": "”"}.get(quote, quote)
             if len(raw) < 2 * len(quote) or not raw.endswith(closing):
                 return None
-            return (_unescaped(raw[len(quote) : -len(closing)], literal=quote in ('"""', "'''", "```", "`")),)
+            inner = raw[len(quote) : -len(closing)]
+            if quote == "```":
+                inner = re.sub(r"\A[\w+-]*\n", "", inner)
+            return (_unescaped(inner, literal=quote in ('"""', "'''", "```", "`")),)
     if raw in ("true", "false", "null", "True", "False", "None"):
         return ({"true": True, "false": False}.get(raw.lower()),)
     value = _strict(raw)
@@ -243,7 +249,9 @@ def by_labels(text: str, names: Sequence[str]) -> dict[str, Any] | None:
         end = labels[number + 1].start() if number + 1 < len(labels) else len(text)
         raw = text[match.end() : end].strip("\n").rstrip()
         fenced = re.match(r"\s*(`{3,}|~{3,})[^\n]*\n(.*?)^[ \t]*\1", raw, re.DOTALL | re.MULTILINE)
-        found[name] = fenced[2].rstrip("\n") if fenced else textwrap.dedent(raw).strip("\n").strip()
+        plain = textwrap.dedent(raw).strip("\n").strip()
+        marked = re.fullmatch(r"`([^`\n]+)`", plain)
+        found[name] = fenced[2].rstrip("\n") if fenced else marked[1] if marked else plain
     return found if found and all(found.values()) else None
 
 

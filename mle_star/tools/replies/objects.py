@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import math
 import re
 from collections.abc import Iterator
 from typing import Any, TypeVar, get_args, get_origin
@@ -25,6 +27,8 @@ def parse_json(reply: str, shape: type[T]) -> T:
     wants_list = get_origin(shape) is list
     model: type[BaseModel] = get_args(shape)[0] if wants_list else shape  # type: ignore[assignment]
     text = clean(reply)
+    if '"' not in text and "&quot;" in text:
+        text = html.unescape(text)
     problem = "There was no JSON in the reply."
     found: list[T] = []
     for value in _values(text, model):
@@ -140,7 +144,7 @@ def _as_text(part: Any) -> Any:
         return "\n".join(part)
     if isinstance(part, bool):
         return str(part).lower()
-    return str(part) if isinstance(part, int | float) else part
+    return str(part) if isinstance(part, int | float) and math.isfinite(part) else part
 
 
 def _bare(key: Any) -> str:
