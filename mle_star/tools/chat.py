@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from mle_star.models.language_model import ModelSpec
-from mle_star.tools.failures import CutReply
+from mle_star.tools.failures import CutReply, MissingKey
 from mle_star.tools.secrets import load_keys
 from mle_star.tools.wire import (
     CONNECT_SECONDS,
@@ -81,6 +82,8 @@ def _openai(spec: ModelSpec) -> BaseChatModel:
 
     # servers on the user's own machine ask for no key, the client does
     key = os.environ.get(spec.api_key_env) or ("none" if spec.base_url else None)
+    if key is None:
+        raise MissingKey(f"{spec.api_key_env} is not set")
     limit: dict[str, Any] = {"max_completion_tokens": spec.max_tokens}
     if spec.limit_name == "max_tokens":  # the client would give it its newer name
         limit = {"extra_body": {"max_tokens": spec.max_tokens}}
@@ -112,18 +115,19 @@ def _bedrock(spec: ModelSpec) -> BaseChatModel:
         async def _agenerate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
             return await in_thread(lambda: self._generate(messages, stop, None, **kwargs))
 
-    model = Bedrock(
-        model_id=spec.id,
-        endpoint_url=spec.base_url,
-        temperature=spec.temperature,
-        max_tokens=spec.max_tokens,
-        disable_streaming=True,
-        config=Config(
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=spec.timeout,
-            retries={"total_max_attempts": 1},
-            max_pool_connections=spec.parallel_calls,
-        ),
+    config = Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=spec.timeout,
+        retries={"total_max_attempts": 1},
+        max_pool_connections=spec.parallel_calls,
     )
+    try:
+        model = Bedrock(
+            model_id=spec.id, endpoint_url=spec.base_url, temperature=spec.temperature, max_tokens=spec.max_tokens,
+            disable_streaming=True, config=config,
+        )  # fmt: skip
+    except ValueError as error:  # no region, no such profile
+        reason = re.search(r"Service error: (.*?)(?: \[type=|$)", " ".join(str(error).split()))
+        raise MissingKey(reason[1] if reason else str(error)) from None
     bound_session(model.client._endpoint.http_session, most_bytes(spec.max_tokens), spec.timeout)
     return model

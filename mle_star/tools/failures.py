@@ -29,10 +29,13 @@ DENIED_CODES = re.compile(
     re.IGNORECASE,
 )
 BUSY_CODES = re.compile("throttl|toomanyrequests|notready|modeltimeout|unavailable|internalserver", re.IGNORECASE)
-NO_KEYS = ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError",
-           "ProfileNotFound", "NoRegionError", "UnauthorizedSSOTokenError", "SSOTokenLoadError")  # fmt: skip
-SLOW = ("TimeoutException", "APITimeoutError", "ReadTimeoutError", "ConnectTimeoutError")
-UNREACHABLE = ("TransportError", "APIConnectionError", "HTTPClientError", "ConnectionError", "EndpointConnectionError")
+NO_KEYS = (
+    "MissingKey", "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError",
+    "ProfileNotFound", "NoRegionError", "UnauthorizedSSOTokenError", "SSOTokenLoadError",
+)  # fmt: skip
+NO_CONNECTION = ("ConnectTimeout", "ConnectTimeoutError", "EndpointConnectionError")
+SLOW = ("TimeoutException", "APITimeoutError", "ReadTimeoutError")
+UNREACHABLE = ("TransportError", "APIConnectionError", "HTTPClientError", "ConnectionError", "ProtocolError")
 
 
 class ServerRefusal(Exception):
@@ -49,6 +52,10 @@ class EndlessReply(Exception):
 
 class CutReply(Exception):
     """A reply that is not whole, though the connection was closed in good order; or none of a model's at all."""
+
+
+class MissingKey(Exception):
+    """A key that has to be set is not."""
 
 
 class Failure(NamedTuple):
@@ -75,8 +82,10 @@ def diagnose(error: BaseException) -> Failure:
         if status is not None:
             return Failure(_kind_of(status, code), text, _wait(headers))
     names = {cls.__name__ for cause in chain for cls in type(cause).__mro__}
-    if names.intersection(NO_KEYS) or (names & {"OpenAIError"} and "api_key" in text):
+    if names.intersection(NO_KEYS):
         return Failure("denied", text)
+    if names.intersection(NO_CONNECTION):
+        return Failure("unreachable", text)
     if any(isinstance(cause, TimeoutError | asyncio.TimeoutError) for cause in chain) or names.intersection(SLOW):
         return Failure("slow", text)
     if any(isinstance(cause, OSError) for cause in chain) or names.intersection(UNREACHABLE):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.errors import ConfigError
@@ -55,7 +56,7 @@ async def check_models(config: MLEStarConfig) -> None:
     specs = config.model_specs()
     problems = await asyncio.gather(*map(model_problem, specs))
     found = [
-        f"{problem} (asked by {', '.join(agents)})" if len(specs) > 1 else problem
+        problem.found + (f" (asked by {', '.join(agents)})" if len(specs) > 1 else "") + f". {problem.remedy}"
         for problem, agents in zip(problems, specs.values(), strict=True)
         if problem
     ]
@@ -63,10 +64,17 @@ async def check_models(config: MLEStarConfig) -> None:
         raise ConfigError("; ".join(found))
 
 
-async def model_problem(spec: ModelSpec) -> str:
-    """Call a model once, cheaply; say what is wrong and what to do, or nothing."""
+class Problem(NamedTuple):
+    """What is wrong with a model, and what to do about it."""
+
+    found: str
+    remedy: str
+
+
+async def model_problem(spec: ModelSpec) -> Problem | None:
+    """Call a model once, cheaply."""
     if spec.provider == "offline":
-        return ""
+        return None
     from langchain_core.messages import HumanMessage
 
     from mle_star.tools.calling import capitalised, send
@@ -80,14 +88,15 @@ async def model_problem(spec: ModelSpec) -> str:
     try:
         missing = await missing_from_ollama(spec) if spec.provider == "ollama" else ""
         if missing:
-            return f"{spec.label} {missing}. {capitalised(advise(spec, Failure('not found', '')))}"
+            return Problem(f"{spec.label} {missing}", capitalised(advise(spec, Failure("not found", ""))))
         await asyncio.wait_for(send(ModelClient(spec), [HumanMessage(QUESTION)], patience=patience), seconds)
     except ImportError:
         raise
     except Exception as error:
         failure = diagnose(error)
-        return f"{spec.label} does not answer: {failure.text.rstrip('.')}. {capitalised(advise(spec, failure))}"
-    return ""
+        found = f"{spec.label} does not answer: {failure.text.rstrip('.')}"
+        return Problem(found, capitalised(advise(spec, failure)))
+    return None
 
 
 async def missing_from_ollama(spec: ModelSpec) -> str:
