@@ -54,6 +54,8 @@ class MLEStarConfig(BaseSettings):
     out_dir: Path | None = Field(None, description="The run's own folder; left out: <runs_dir>/<run_id>.")
     prompts_dir: Path | None = Field(None, description="Folder of prompts that take the place of the built-in ones.")
 
+    warm: bool = Field(True, description="Fork scripts from a process that has imported the libraries already.")
+
     @classmethod
     def load(cls, yaml_file: Path | None = None, **given: Any) -> Self:
         """Read the settings, with a YAML file as the weakest source.

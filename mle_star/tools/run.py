@@ -18,7 +18,7 @@ from langgraph.config import get_stream_writer
 from langgraph.runtime import Runtime
 
 from mle_star.execution.cores import core_pool
-from mle_star.execution.runner import Job, run_script
+from mle_star.execution.runner import Job, run_script, warm_up
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import ExecutionResult, TaskBrief, TaskDescription
 from mle_star.models.events import Event, Kind
@@ -79,6 +79,8 @@ class Run:
             if not self._opened:
                 await asyncio.to_thread(self._open)
                 self._opened = True
+                if self.config.warm:
+                    warm_up(core_pool(self.config.parallel_scripts).shares[0])
 
     def _open(self) -> None:
         self.folder = self.folder.absolute()
@@ -231,8 +233,11 @@ class Run:
                     timeout=timeout,
                     cores=cores,
                     needs_score=draft.delivers == "score",
+                    warm=self.config.warm,
                 )
             )
+        if result.note:
+            await self.emit("note", step=draft.step, agent=draft.agent, message=result.note)
         if result.error == "timeout" and timeout < self.config.script_timeout:
             result = result.model_copy(update={"error": "no time left"})  # nothing that a repair would mend
         if draft.delivers == "submission":
