@@ -45,6 +45,10 @@ class Job:
     timeout: float
     """Seconds."""
     cores: tuple[int, ...] = ()
+    gpus: tuple[str, ...] = ()
+    """As CUDA_VISIBLE_DEVICES names them; empty: as it is for us."""
+    memory: int | None = None
+    """Bytes: its share of the machine's."""
     needs_score: bool = True
     warm: bool = True
     """Fork it from a process that has the libraries imported, where that is possible."""
@@ -99,10 +103,12 @@ async def _run(job: Job, server: ForkServer | None = None) -> ExecutionResult:
 
 def _order(job: Job) -> dict[str, Any]:
     """Say what the process needs to know that becomes the script."""
+    folders = {"HOME": str(job.workdir), "TMPDIR": str(job.workdir / "tmp")}
+    gpus = {"CUDA_VISIBLE_DEVICES": ",".join(job.gpus)} if job.gpus else {}
     return {
         "script": str(job.script),
         "workdir": str(job.workdir),
-        "environment": _environment(job.cores) | {"HOME": str(job.workdir), "TMPDIR": str(job.workdir / "tmp")},
+        "environment": _environment(job.cores) | folders | gpus,
         "cores": job.cores,
     }
 

@@ -17,8 +17,8 @@ from uuid import uuid4
 from langgraph.config import get_stream_writer
 from langgraph.runtime import Runtime
 
-from mle_star.execution.cores import core_pool
 from mle_star.execution.runner import Job, run_script, warm_up
+from mle_star.execution.slots import slots_here
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import ExecutionResult, TaskBrief, TaskDescription
 from mle_star.models.events import Event, Kind
@@ -79,8 +79,6 @@ class Run:
             if not self._opened:
                 await asyncio.to_thread(self._open)
                 self._opened = True
-                if self.config.warm:
-                    warm_up(core_pool(self.config.parallel_scripts).shares[0])
 
     def _open(self) -> None:
         self.folder = self.folder.absolute()
@@ -98,6 +96,9 @@ class Run:
         if last:
             event = Event.model_validate_json(last)
             self._seq, self._started = event.seq, time.monotonic() - event.elapsed
+        shares = slots_here().shares(self.config.parallel_scripts)
+        if self.config.warm:
+            warm_up(shares[0].cores)
 
     # The task
 
@@ -215,7 +216,7 @@ class Run:
 
     async def _execute(self, draft: Draft, digest: str) -> ExecutionResult:
         brief = await self.brief()
-        async with core_pool(self.config.parallel_scripts).share() as cores:
+        async with slots_here().share(self.run_id, self.config.parallel_scripts) as share:
             timeout = min(self.config.script_timeout, self.time_left(draft.step))
             if timeout <= 0:
                 return ExecutionResult(error="no time left", message="The time for this phase of the run is over.")
@@ -231,7 +232,9 @@ class Run:
                     workdir=workdir,
                     data=Path(brief.task.dataset_path),
                     timeout=timeout,
-                    cores=cores,
+                    cores=share.cores,
+                    gpus=share.gpus,
+                    memory=share.memory,
                     needs_score=draft.delivers == "score",
                     warm=self.config.warm,
                 )

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from mle_star.execution.cores import available_cores
+from mle_star.execution.machine import available_cores
 from mle_star.execution.runner import Job, run_script
 from mle_star.models.data_models import ExecutionResult
 
