@@ -196,6 +196,7 @@ async def _graph(folder: RunFolder) -> AsyncIterator[CompiledStateGraph[Any, Any
     from mle_star.models.state import CHECKPOINTED_TYPES
 
     async with AsyncSqliteSaver.from_conn_string(str(folder.path / "checkpoint.sqlite")) as saver:
+        await saver.conn.execute("PRAGMA synchronous=NORMAL")  # a power cut may cost the last steps; a kill nothing
         saver.serde = JsonPlusSerializer(allowed_msgpack_modules=CHECKPOINTED_TYPES)
         yield builder.compile(checkpointer=saver, name="mle_star")
 

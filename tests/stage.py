@@ -225,7 +225,9 @@ def play(
         (folder / "data" / "test.csv").write_text("id,a\n1,3\n2,4\n")
         brief = a_brief(folder / "data", metric)
         task = TaskDescription(dataset_path=str(folder / "data"))
-        config = MLEStarConfig(out_dir=folder / "run", _env_file=None, **({"max_debug_retries": 0} | settings))
+        config = MLEStarConfig(
+            out_dir=folder / "run", _env_file=None, **({"max_debug_retries": 0, "cache": False} | settings)
+        )
         (folder / "run").mkdir()
         RunFolder(folder / "run").write_brief(task, brief)
         with pytest.MonkeyPatch.context() as patch:

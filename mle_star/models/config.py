@@ -55,6 +55,9 @@ class MLEStarConfig(BaseSettings):
     prompts_dir: Path | None = Field(None, description="Folder of prompts that take the place of the built-in ones.")
 
     warm: bool = Field(True, description="Fork scripts from a process that has imported the libraries already.")
+    cache: bool = Field(
+        True, description="Take a script's result from an earlier run of the same task, if it is known."
+    )
 
     @classmethod
     def load(cls, yaml_file: Path | None = None, **given: Any) -> Self:
