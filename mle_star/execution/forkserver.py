@@ -198,6 +198,10 @@ class Servers:
                 server = self._servers[threads] = ForkServer(_for_server(environment))
             return server
 
+    def all(self) -> tuple[ForkServer, ...]:
+        """List the servers that there are."""
+        return tuple(self._servers.values())
+
     def worked(self) -> None:
         """Note that a script came to its end: the servers are sound."""
         self._deaths = 0
