@@ -48,6 +48,11 @@ class WarmProcess:
         status: int = (await _hear(self._connection))["status"]
         return status
 
+    def terminate(self) -> None:
+        """Ask the process that the server forked to end, with SIGTERM."""
+        with suppress(OSError):
+            self._connection.send(b"terminate")
+
     def kill(self) -> None:
         """Kill the script and all of its group."""
         with suppress(OSError):

@@ -35,6 +35,11 @@ class FreshProcess:
         """Wait for the end; returns the exit code, or the signal's number, negative."""
         return await self._process.wait()
 
+    def terminate(self) -> None:
+        """Ask the process that was started to end, with SIGTERM."""
+        with suppress(ProcessLookupError):
+            self._process.terminate()
+
     def kill(self) -> None:
         """Kill the script and all of its group."""
         with suppress(ProcessLookupError, PermissionError):

@@ -2,8 +2,8 @@
 
 Run as `python -u zygote.py FD`, FD being its end of a socket. Each message on it orders one script: JSON with `script`,
 `workdir`, `environment` and `cores`, and two descriptors, the script's log and a connection of its own. On that
-connection the script's `pid` is told, then its exit `status`; closing it kills the script. The server ends with its
-parent, or when the socket does.
+connection the script's `pid` is told, then its exit `status`; a message to it ends the script with SIGTERM, closing it
+kills the script's whole group. The server ends with its parent, or when the socket does.
 
 Nothing is ever fitted here, and it forks only while it has one thread: a child has none but the thread that forked,
 and what the others held stays locked for ever. A library that starts threads when it is imported is left out.
@@ -14,12 +14,16 @@ from __future__ import annotations
 import gc
 import importlib
 import json
+import linecache
+import multiprocessing.process
 import os
 import select
 import signal
 import socket
 import sys
+import tempfile
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 import launch  # type: ignore[import-not-found]  # beside this file
@@ -79,6 +83,8 @@ class Server:
         self.control = control
         self.running: dict[int, socket.socket] = {}
         """Each child's connection, by its process id."""
+        self.killed: set[int] = set()
+        """Those whose connection has nothing more to say."""
         self.woken, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
@@ -96,7 +102,7 @@ class Server:
                 self.collect()
             for pid, connection in self.running.items():
                 if connection.fileno() in ready:
-                    kill(pid)
+                    self.hear(pid, connection)
             if self.control.fileno() in ready:
                 message, descriptors, *_ = socket.recv_fds(self.control, MESSAGE_BYTES, 2, socket.MSG_CMSG_CLOEXEC)
                 if not message:
@@ -109,7 +115,7 @@ class Server:
     def wait(self) -> set[int]:
         """Wait until something happens; gives the descriptors where it did."""
         poll = select.poll()
-        connections = [connection.fileno() for connection in self.running.values()]
+        connections = [connection.fileno() for pid, connection in self.running.items() if pid not in self.killed]
         for descriptor in (self.control.fileno(), self.parent, self.woken, *connections):
             if descriptor >= 0:
                 poll.register(descriptor, select.POLLIN)
@@ -149,6 +155,17 @@ class Server:
             if descriptor >= 0:
                 os.close(descriptor)
 
+    def hear(self, pid: int, connection: socket.socket) -> None:
+        """End a child that is no longer wanted: gently when its connection says so, at once when that is closed."""
+        told = b""
+        with suppress(OSError):
+            told = connection.recv(MESSAGE_BYTES)
+        if told:
+            os.kill(pid, signal.SIGTERM)
+        else:
+            kill(pid)
+            self.killed.add(pid)
+
     def collect(self) -> None:
         """Tell of the children that have ended; what they leave running is killed."""
         with suppress(BlockingIOError):
@@ -159,6 +176,7 @@ class Server:
             kill(pid)  # while its number can't be another's
             _, status = os.waitpid(pid, 0)
             connection = self.running.pop(pid)
+            self.killed.discard(pid)
             tell(connection, status=os.waitstatus_to_exitcode(status))
             connection.close()
 
@@ -184,7 +202,9 @@ def tell(connection: socket.socket, **what: Any) -> None:
 
 def become(order: dict[str, Any], server: int) -> None:
     """Make of a forked child the process that Python would have started for the script."""
+    known = len(sys.modules)
     launch.settle(order["cores"])
+    hide_modules_of_ours(known)
     if os.getppid() != server:  # it died before the kernel knew that we are to follow
         os._exit(1)
     os.environ.clear()
@@ -196,18 +216,18 @@ def become(order: dict[str, Any], server: int) -> None:
 
 
 def forget() -> None:
-    """Drop what is the server's and not the script's: random numbers, folders, modules of ours."""
-    import linecache
-    import multiprocessing.process
-    import tempfile
-
+    """Drop what is the server's and not the script's: random numbers and folders."""
     multiprocessing.process.current_process().authkey = os.urandom(32)
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()  # `random` does so by itself
     tempfile.tempdir = None
     linecache.clearcache()
-    for name, module in list(sys.modules.items()):
-        if str(vars(module).get("__file__")).startswith(HERE):
+
+
+def hide_modules_of_ours(known: int = 0) -> None:
+    """Take our own modules from where the script finds them; the first `known` are skipped, as a look copies pages."""
+    for name in list(islice(reversed(sys.modules), len(sys.modules) - known)):
+        if str(vars(sys.modules[name]).get("__file__")).startswith(HERE) and name != "__main__":
             del sys.modules[name]
 
 
@@ -225,6 +245,7 @@ if __name__ == "__main__":
     except ManyThreadsError as error:
         os.set_inheritable(control.fileno(), True)
         os.execv(sys.executable, [*sys.orig_argv, str(error)])  # noqa: S606 - threads don't survive it
+    hide_modules_of_ours()
     tell(control, libraries=libraries)
     server, us = Server(control), os.getpid()
     order = server.serve()

@@ -506,3 +506,19 @@ async def test_our_own_files_do_not_grow_in_number(tmp_path: Path, servers: Serv
 async def test_a_script_with_gpus_sees_its_own_alone(tmp_path: Path) -> None:
     result = await both(tmp_path, "import os\nprint(os.environ['CUDA_VISIBLE_DEVICES'])", gpus=("GPU-a", "GPU-b"))
     assert result.output == "GPU-a,GPU-b\n"
+
+
+async def test_a_script_that_is_asked_to_end_may_say_goodbye(tmp_path: Path, servers: Servers) -> None:
+    await run(tmp_path, "x = 1")
+    script = tmp_path / "001-coder.py"
+    script.write_text(
+        "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(5))\n"
+        "open('pid', 'w').write('1')\ntime.sleep(3600)"
+    )
+    order = {"script": str(script), "workdir": str(tmp_path / "work"), "environment": {}, "cores": []}
+    with (tmp_path / "log").open("wb") as log:
+        process = await server_of(servers).spawn(order, log.fileno())
+    await begun(tmp_path)
+    process.terminate()
+    assert await process.wait() == 5
+    process.close()
