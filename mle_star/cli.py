@@ -96,6 +96,8 @@ def run(
     prompts_dir: Annotated[Path | None, typer.Option("--prompts", metavar="DIR")] = None,
     runs_dir: Annotated[Path | None, typer.Option("--runs-dir", metavar="DIR")] = None,
     out_dir: Annotated[Path | None, typer.Option("--out", metavar="DIR")] = None,
+    warm: Annotated[bool | None, typer.Option("--warm/--no-warm")] = None,
+    cache: Annotated[bool | None, typer.Option("--cache/--no-cache")] = None,
     config: Annotated[
         Path | None,
         typer.Option("--config", metavar="FILE", help="YAML file of settings; options and environment beat it."),

@@ -195,6 +195,7 @@ async def _graph(folder: RunFolder) -> AsyncIterator[CompiledStateGraph[Any, Any
     from mle_star.tools.checkpoints import CheckpointSerializer
 
     async with AsyncSqliteSaver.from_conn_string(str(folder.path / "checkpoint.sqlite")) as saver:
+        await saver.conn.execute("PRAGMA synchronous=NORMAL")  # a power cut may cost the last steps; a kill nothing
         saver.serde = CheckpointSerializer()
         yield builder.compile(checkpointer=saver, name="mle_star")
 

@@ -232,12 +232,15 @@ def play(
         (folder / "data" / "test.csv").write_text("id,a\n1,3\n2,4\n")
         brief = a_brief(folder / "data", metric)
         task = TaskDescription(dataset_path=str(folder / "data"))
-        config = MLEStarConfig(out_dir=folder / "run", _env_file=None, **({"max_debug_retries": 0} | settings))
+        config = MLEStarConfig(
+            out_dir=folder / "run", _env_file=None, **({"max_debug_retries": 0, "cache": False} | settings)
+        )
         (folder / "run").mkdir()
         RunFolder(folder / "run").write_brief(task, brief)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("mle_star.tools.chat.make_model", lambda config: stage.model)
             patch.setattr("mle_star.tools.run.run_script", stage.run_script)
+            patch.setattr("mle_star.tools.run.warm_up", lambda cores: None)
             thread: Any = {"configurable": {"thread_id": run_id}, "recursion_limit": 10_000}
             state = _runner().run(graph.ainvoke({"task": task} | (inputs or {}), thread, context=config))
         return Play(state, stage, METRICS[metric], config, look(folder / "run"))

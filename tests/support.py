@@ -162,3 +162,4 @@ def use_model(monkeypatch: pytest.MonkeyPatch, model: BaseChatModel, *, fake_run
     monkeypatch.setattr("mle_star.tools.chat.make_model", lambda config: model)
     if fake_runner:
         monkeypatch.setattr("mle_star.tools.run.run_script", scripted_runner)
+        monkeypatch.setattr("mle_star.tools.run.warm_up", lambda cores: None)

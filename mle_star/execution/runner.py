@@ -14,16 +14,17 @@ import os
 import re
 import shutil
 import signal
-import sys
+import site
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from mle_star.execution.forkserver import ForkServer, ServerLostError, servers
+from mle_star.execution.fresh import FreshProcess
 from mle_star.models.data_models import ErrorKind, ExecutionResult
 
 SCORE_LINE = re.compile(rb"^[ \t]*Final Validation Performance:[ \t]*(\S+)[ \t]*\r?$", re.MULTILINE)
-LAUNCHER = Path(__file__).with_name("launch.py")
 HEAD_BYTES, TAIL_BYTES, SCAN_BYTES = 2_000, 6_000, 1 << 20
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "VIRTUAL_ENV",
                   "CUDA_VISIBLE_DEVICES", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # fmt: skip
@@ -44,50 +45,90 @@ class Job:
     timeout: float
     """Seconds."""
     cores: tuple[int, ...] = ()
+    gpus: tuple[str, ...] = ()
+    """As CUDA_VISIBLE_DEVICES names them; empty: as it is for us."""
+    memory: int | None = None
+    """Bytes: its share of the machine's."""
     needs_score: bool = True
+    warm: bool = True
+    """Fork it from a process that has the libraries imported, where that is possible."""
+
+
+def warm_up(cores: tuple[int, ...]) -> None:
+    """Begin to get ready for scripts with so many cores; returns at once."""
+    servers.get(_environment(cores))
 
 
 async def run_script(job: Job) -> ExecutionResult:
     """Run a script to its end, its failure or its timeout; kill what is left of it in any case."""
-    await asyncio.to_thread(_prepare, job)
+    note = ""
+    if job.warm and (server := servers.get(_environment(job.cores))):
+        try:
+            return await _run(job, server)
+        except ServerLostError as error:
+            note = f"{error}; this script ran in a process of its own instead"
+            await asyncio.to_thread(server.close, str(error))
+    result = await _run(job)
+    return result.model_copy(update={"note": note}) if note else result
+
+
+async def _run(job: Job, server: ForkServer | None = None) -> ExecutionResult:
+    """Run a script on a server, or in a fresh process.
+
+    Raises:
+        ServerLostError: There was no server, or none any more.
+    """
+    log = await asyncio.to_thread(_prepare, job)
+    try:
+        process = await (server.spawn(_order(job), log) if server else FreshProcess.spawn(_order(job), log))
+    finally:
+        os.close(log)
     started = time.monotonic()
     timed_out = False
-    with await asyncio.to_thread(job.log.open, "wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-S", str(LAUNCHER), ",".join(map(str, job.cores)), str(job.script),
-            cwd=job.workdir, env=_environment(job), start_new_session=True,
-            stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-        )  # fmt: skip
+    try:
         try:
-            await asyncio.wait_for(process.wait(), job.timeout)
+            async with asyncio.timeout(job.timeout):
+                returncode = await process.wait()
         except TimeoutError:
             timed_out = True
-        finally:
-            _kill_group(process.pid)
-            await process.wait()
+            process.kill()
+            returncode = await process.wait()
+    finally:
+        process.close()
+    if server:
+        servers.worked()
     seconds = time.monotonic() - started
-    return await asyncio.to_thread(_judge, job, process.returncode or 0, timed_out, seconds)
+    return await asyncio.to_thread(_judge, job, returncode, timed_out, seconds)
 
 
-def _prepare(job: Job) -> None:
+def _order(job: Job) -> dict[str, Any]:
+    """Say what the process needs to know that becomes the script."""
+    folders = {"HOME": str(job.workdir), "TMPDIR": str(job.workdir / "tmp")}
+    gpus = {"CUDA_VISIBLE_DEVICES": ",".join(job.gpus)} if job.gpus else {}
+    return {
+        "script": str(job.script),
+        "workdir": str(job.workdir),
+        "environment": _environment(job.cores) | folders | gpus,
+        "cores": job.cores,
+    }
+
+
+def _prepare(job: Job) -> int:
+    """Make the working folder and the log; gives the log's descriptor."""
     shutil.rmtree(job.workdir, ignore_errors=True)
     for name in ("working", "final", "tmp"):
         (job.workdir / name).mkdir(parents=True)
     (job.workdir / "input").symlink_to(job.data.resolve(), target_is_directory=True)
+    return os.open(job.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o644)
 
 
-def _environment(job: Job) -> dict[str, str]:
-    """Build the script's environment from a list of what it may see: no key of the user's is on it."""
+def _environment(cores: tuple[int, ...]) -> dict[str, str]:
+    """Build what all scripts with so many cores are told, from a list of what they may see: no key is on it."""
     kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-    threads = {name: str(max(1, len(job.cores))) for name in THREAD_VARIABLES} if job.cores else {}
-    folder = {"HOME": str(job.workdir), "TMPDIR": str(job.workdir / "tmp")}
+    threads = {name: str(len(cores)) for name in THREAD_VARIABLES} if cores else {}
+    packages = {"PYTHONUSERBASE": site.getuserbase()} if site.ENABLE_USER_SITE else {}
     fixed = {"PYTHONHASHSEED": "0", "PYTHONIOENCODING": "utf-8", "MPLBACKEND": "Agg"}
-    return kept | threads | folder | fixed
-
-
-def _kill_group(pid: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
+    return kept | threads | packages | fixed
 
 
 def _judge(job: Job, returncode: int, timed_out: bool, seconds: float) -> ExecutionResult:

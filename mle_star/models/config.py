@@ -70,6 +70,10 @@ class MLEStarConfig(BaseSettings):
     openai_api_key_env: KeyVariable = Field("OPENAI_API_KEY", description="Variable with the key of `openai_base_url`.")
     model_retries: int = Field(6, ge=0, le=20, description="Times that a call is tried again when its server is busy.")
     parallel_calls: int = Field(8, ge=1, le=256, description="Model calls in flight at once.")
+    warm: bool = Field(True, description="Fork scripts from a process that has imported the libraries already.")
+    cache: bool = Field(
+        True, description="Take a script's result from an earlier run of the same task, if it is known."
+    )
 
     @classmethod
     def load(cls, yaml_file: Path | None = None, **given: Any) -> Self:

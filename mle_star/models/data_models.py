@@ -192,6 +192,8 @@ class ExecutionResult(Frozen):
     seconds: float = 0.0
     script_path: str = ""
     log_path: str = ""
+    note: str = ""
+    """What is to be said of how it was run, if it was not run as usual."""
 
     @property
     def ok(self) -> bool:

@@ -147,7 +147,7 @@ def package_remedy(name: str, problem: str) -> str:
 
 def check_cores() -> Check:
     """The cores that scripts are dealt."""
-    from mle_star.execution.cores import available_cores
+    from mle_star.execution.machine import available_cores
 
     return Check("ok", "cores", f"{len(available_cores())} of {os.cpu_count()}")
 
@@ -189,23 +189,34 @@ def check_runs_dir(runs_dir: Path) -> Check:
 
 async def check_script(config: MLEStarConfig) -> Check:
     """A script, really run on its share of the cores."""
-    from mle_star.execution.cores import core_pool
     from mle_star.execution.runner import Job, run_script
+    from mle_star.execution.slots import slots_here
 
-    shares = core_pool(config.parallel_scripts).shares
+    shares = slots_here().shares(config.parallel_scripts)
+    cores = shares[0].cores
     with tempfile.TemporaryDirectory(prefix="mle-star-") as name:
         folder = Path(name)
         script = folder / "probe.py"
         script.write_text(PROBE, encoding="utf-8")
         (folder / "data").mkdir()
         result = await run_script(
-            Job(script, folder / "probe.log", folder / "work", folder / "data", timeout=60, cores=shares[0])
+            Job(
+                script,
+                folder / "probe.log",
+                folder / "work",
+                folder / "data",
+                timeout=60,
+                cores=cores,
+                warm=config.warm,
+            )
         )
     if result.score != 0.5:
         problem = one_line(result.message or result.output or str(result.error))
         return Check("fail", "scripts", f"a script can't be run: {problem}", "check that processes may be started here")
-    pinned = f"cores {','.join(map(str, shares[0]))}\n" in result.output
-    found = f"one ran in {result.seconds:.2f} s; {len(shares)} at a time, {len(shares[0])} core(s) each"
+    pinned = f"cores {','.join(map(str, cores))}\n" in result.output
+    found = f"one ran in {result.seconds:.2f} s; {len(shares)} at a time, {len(cores)} core(s) each"
+    if result.note:
+        return Check("warn", "scripts", f"{found}; {result.note}", "scripts take longer: each imports its libraries")
     if not pinned:
         return Check("warn", "scripts", f"{found}, not pinned", "cores can't be dealt out here: use --parallel 1")
     return Check("ok", "scripts", found)

@@ -6,7 +6,7 @@ import platform
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
-from mle_star.execution.cores import core_pool
+from mle_star.execution.slots import slots_here
 from mle_star.models.config import MLEStarConfig
 
 USEFUL_PACKAGES = (
@@ -31,17 +31,15 @@ def installed_packages() -> tuple[str, ...]:
 
 def render_environment(config: MLEStarConfig) -> str:
     """Describe the machine's share that each script gets, in lines of `key: value`."""
-    import psutil
-
-    pool = core_pool(config.parallel_scripts)
-    memory = psutil.virtual_memory().total / len(pool.shares) / 2**30
+    share = slots_here().shares(config.parallel_scripts)[0]
     timeout = min(config.script_timeout, config.time_limit or config.script_timeout)
     return "\n".join(
         [
             f"python: {platform.python_version()}",
             f"packages: {', '.join(installed_packages())}",
-            f"cores: {min(len(share) for share in pool.shares)}",
-            f"memory: {memory:.1f} GB",
+            f"cores: {len(share.cores)}",
+            *([f"GPUs: {len(share.gpus)}"] if share.gpus else []),
+            f"memory: {share.memory / 2**30:.1f} GB",
             f"time limit: {timeout:.0f} seconds for each script",
         ]
     )

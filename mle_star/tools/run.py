@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import shutil
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
@@ -16,14 +17,15 @@ from uuid import uuid4
 from langgraph.config import get_stream_writer
 from langgraph.runtime import Runtime
 
-from mle_star.execution.cores import core_pool
-from mle_star.execution.runner import Job, run_script
+from mle_star.execution.cache import LOG, ScriptCache, fingerprint, user_cache
+from mle_star.execution.runner import Job, run_script, warm_up
+from mle_star.execution.slots import slots_here
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import ExecutionResult, TaskBrief, TaskDescription
 from mle_star.models.events import Event, Kind
 from mle_star.models.state import Draft
 from mle_star.tools.brief import render_brief
-from mle_star.tools.environment import render_environment
+from mle_star.tools.environment import installed_packages, render_environment
 from mle_star.tools.files import append_line, last_line, write_atomically
 from mle_star.tools.run_folder import RunFolder
 
@@ -50,6 +52,9 @@ class Run:
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._replies: dict[str, Path] = {}
         self._values: dict[str, str] = {}
+        self._digest: str | None = None
+        self._given: str | None = None
+        self._cache: ScriptCache | None = None
         self._seq = 0
         self._scripts = 0
         self._started = time.monotonic()
@@ -99,6 +104,12 @@ class Run:
         if last:
             event = Event.model_validate_json(last)
             self._seq, self._started = event.seq, time.monotonic() - event.elapsed
+        shares = slots_here().shares(self.config.parallel_scripts)
+        if self.config.warm:
+            warm_up(shares[0].cores)
+        if self.config.cache and (place := user_cache()):
+            self._cache = ScriptCache(place)
+            self._cache.tidy()
 
     # The task
 
@@ -110,7 +121,7 @@ class Run:
         """
         self._started = time.monotonic()
         async with self._lock:
-            self._brief, self._values = None, {}
+            self._brief, self._digest, self._given, self._values = None, None, None, {}
         return await self.brief(task)
 
     async def brief(self, task: TaskDescription | None = None) -> TaskBrief:
@@ -202,30 +213,43 @@ class Run:
     # Scripts
 
     async def execute(self, draft: Draft) -> tuple[ExecutionResult, bool]:
-        """Run a script, or return the result that the very same script had earlier in this run.
+        """Run a script, or return the result that the very same script had earlier: in this run, or in another.
 
         Returns:
             The result, and whether the script was run for it.
         """
-        data = (await self.brief()).model_dump_json()
-        digest = hashlib.sha256(f"{data}\n{draft.delivers}\n{draft.script}".encode()).hexdigest()[:16]
+        digest = hashlib.sha256(f"{await self._task()}\n{draft.delivers}\n{draft.script}".encode()).hexdigest()[:16]
         if draft.delivers == "submission" and not self.submission_file.is_file():
             self._known.pop(digest, None)
         async with self._locks[digest]:  # the same script may be running on another path right now
             if digest in self._known:
                 return self._known[digest], False
-            return await self._execute(draft, digest), True
+            result = await self._recall(draft, digest)
+            return (result, False) if result else (await self._execute(draft, digest), True)
+
+    async def _task(self) -> str:
+        """Digest the task that the scripts are for."""
+        if self._digest is None:
+            self._digest = hashlib.sha256((await self.brief()).model_dump_json().encode()).hexdigest()
+        return self._digest
+
+    async def _key(self, digest: str) -> str:
+        """Make a script's key in the cache: what it comes to depends on the data, the packages and its share too."""
+        if self._given is None:
+            brief = await self.brief()
+            share = slots_here().shares(self.config.parallel_scripts)[0]
+            names = [file.path for file in brief.profile.files]
+            data = await asyncio.to_thread(fingerprint, Path(brief.task.dataset_path), names)
+            self._given = repr((data, sys.version, installed_packages(), len(share.cores), len(share.gpus)))
+        return hashlib.sha256(f"{self._given}\n{await self._task()}\n{digest}".encode()).hexdigest()
 
     async def _execute(self, draft: Draft, digest: str) -> ExecutionResult:
         brief = await self.brief()
-        async with core_pool(self.config.parallel_scripts).share() as cores:
+        async with slots_here().share(self.run_id, self.config.parallel_scripts) as share:
             timeout = min(self.config.script_timeout, self.time_left(draft.step))
             if timeout <= 0:
                 return ExecutionResult(error="no time left", message="The time for this phase of the run is over.")
-            self._scripts += 1
-            script = self.folder / "scripts" / f"{self._scripts:03d}-{draft.agent}.py"
-            await asyncio.to_thread(script.write_text, draft.script, encoding="utf-8")
-            await self.emit("script started", step=draft.step, agent=draft.agent, message=script.name)
+            script = await self._start(draft)
             workdir = self.folder / "work" / script.stem
             result = await run_script(
                 Job(
@@ -234,23 +258,66 @@ class Run:
                     workdir=workdir,
                     data=Path(brief.task.dataset_path),
                     timeout=timeout,
-                    cores=cores,
+                    cores=share.cores,
+                    gpus=share.gpus,
+                    memory=share.memory,
                     needs_score=draft.delivers == "score",
+                    warm=self.config.warm,
                 )
             )
+        if result.note:
+            await self.emit("note", step=draft.step, agent=draft.agent, message=result.note)
         if result.error == "timeout" and timeout < self.config.script_timeout:
             result = result.model_copy(update={"error": "no time left"})  # nothing that a repair would mend
         if draft.delivers == "submission":
             result = await asyncio.to_thread(self._collect, brief, workdir, result)
         await asyncio.to_thread(shutil.rmtree, workdir, True)
+        if self._cache and result.ok:
+            files = {"submission.csv": self.submission_file} if draft.delivers == "submission" else {}
+            await asyncio.to_thread(self._cache.put, await self._key(digest), result, **files)
+        await self._finish(draft, digest, result)
+        return result
+
+    async def _recall(self, draft: Draft, digest: str) -> ExecutionResult | None:
+        """Take over what a script came to in another run, as if it had run here; None if that is not known."""
+        kept = await asyncio.to_thread(self._cache.get, await self._key(digest)) if self._cache else None
+        if kept is None or kept[0].seconds > min(self.config.script_timeout, self.time_left(draft.step)):
+            return None
+        script = await self._start(draft)
+        result = kept[0].model_copy(
+            update={"script_path": str(script), "log_path": str(script.with_suffix(".log"))}
+        )  # fmt: skip
+        try:
+            result = await asyncio.to_thread(self._take_over, draft, result, kept[1])
+        except OSError:  # it was removed in this moment
+            return None
+        await self._finish(draft, digest, result, message="as in an earlier run")
+        return result
+
+    def _take_over(self, draft: Draft, result: ExecutionResult, kept: Path) -> ExecutionResult:
+        shutil.copyfile(kept / LOG, result.log_path)
+        if draft.delivers == "submission":
+            shutil.copyfile(kept / "submission.csv", self.submission_file)
+            shutil.copyfile(result.script_path, self.submission_file.with_name("solution.py"))
+        return result
+
+    async def _start(self, draft: Draft) -> Path:
+        """Give a script its number and its file."""
+        self._scripts += 1
+        script = self.folder / "scripts" / f"{self._scripts:03d}-{draft.agent}.py"
+        await asyncio.to_thread(script.write_text, draft.script, encoding="utf-8")
+        await self.emit("script started", step=draft.step, agent=draft.agent, message=script.name)
+        return script
+
+    async def _finish(self, draft: Draft, digest: str, result: ExecutionResult, message: str = "") -> None:
+        """Write down what a script came to, and remember it."""
         record = json.dumps({"digest": digest, "step": draft.step, "result": result.model_dump()}, indent=1)
-        await asyncio.to_thread(write_atomically, script.with_suffix(".json"), record)
+        await asyncio.to_thread(write_atomically, Path(result.script_path).with_suffix(".json"), record)
         self._known[digest] = result
         await self.emit(
-            "script finished", step=draft.step, agent=draft.agent, score=result.score,
+            "script finished", step=draft.step, agent=draft.agent, score=result.score, message=message,
             seconds=result.seconds, error=result.error,
         )  # fmt: skip
-        return result
 
     # The submission
 

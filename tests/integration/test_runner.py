@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from mle_star.execution.cores import available_cores
+from mle_star.execution.machine import available_cores
 from mle_star.execution.runner import Job, run_script
 from mle_star.models.data_models import ExecutionResult
 
@@ -21,6 +21,17 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
 LONG = 60.0
 """Seconds that nothing here takes."""
+WAYS = ["fresh", "warm"] if sys.platform == "linux" else ["fresh"]
+_way = "warm"
+
+
+@pytest.fixture(params=WAYS, autouse=True)
+def way(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run each test in a fresh process, and forked from the server."""
+    global _way
+    _way = request.param
+    yield _way
+    _way = "warm"
 
 
 def job(folder: Path, script: str, *, name: str = "001-coder", timeout: float = LONG, **more: Any) -> Job:
@@ -34,13 +45,16 @@ def job(folder: Path, script: str, *, name: str = "001-coder", timeout: float = 
         workdir=folder / "work" / name,
         data=folder / "data",
         timeout=timeout,
+        warm=_way == "warm",
         **more,
     )
 
 
 async def run(folder: Path, script: str, **more: Any) -> ExecutionResult:
-    """Run a script."""
-    return await run_script(job(folder, script, **more))
+    """Run a script, in the way that was wanted."""
+    result = await run_script(job(folder, script, **more))
+    assert not result.note
+    return result
 
 
 async def eventually(holds: Callable[[], bool]) -> bool:
@@ -221,7 +235,7 @@ import asyncio
 from pathlib import Path
 from mle_star.execution.runner import Job, run_script
 asyncio.run(run_script(Job(script=Path({str(made.script)!r}), log=Path({str(made.log)!r}),
-    workdir=Path({str(made.workdir)!r}), data=Path({str(made.data)!r}), timeout=3600)))
+    workdir=Path({str(made.workdir)!r}), data=Path({str(made.data)!r}), timeout=3600, warm={made.warm})))
 """
     ours = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=ROOT)
     file = made.workdir / "pid"

@@ -171,7 +171,7 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> Scripts:
 
 async def opened(folder: RunFolder) -> Run:
     """Open a run as a process does that knows nothing of it."""
-    run = Run("r1", MLEStarConfig(out_dir=folder.path))
+    run = Run("r1", MLEStarConfig(out_dir=folder.path, warm=False))
     await run.open()
     await run.brief(TASK)
     return run
