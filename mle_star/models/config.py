@@ -54,6 +54,15 @@ class MLEStarConfig(BaseSettings):
     out_dir: Path | None = Field(None, description="The run's own folder; left out: <runs_dir>/<run_id>.")
     prompts_dir: Path | None = Field(None, description="Folder of prompts that take the place of the built-in ones.")
 
+    require_isolation: Literal["none", "partial", "full"] = Field(
+        "none", description="Refuse to run scripts with less."
+    )
+    allow_network: bool = Field(False, description="Let scripts reach the network; without, not even this machine.")
+    memory_limit: float | None = Field(None, ge=0.1, description="GB for a script; left out: its share of 90%.")
+    disk_limit: float | None = Field(None, ge=0.01, description="GB a script may write; left out: from what is free.")
+    max_processes: int = Field(1024, ge=16, le=1_000_000, description="Processes and threads of a script at once.")
+    output_limit: float = Field(64, ge=0.01, description="MB that a script may print.")
+
     @classmethod
     def load(cls, yaml_file: Path | None = None, **given: Any) -> Self:
         """Read the settings, with a YAML file as the weakest source.
