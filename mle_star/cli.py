@@ -96,6 +96,9 @@ def run(
     prompts_dir: Annotated[Path | None, typer.Option("--prompts", metavar="DIR")] = None,
     runs_dir: Annotated[Path | None, typer.Option("--runs-dir", metavar="DIR")] = None,
     out_dir: Annotated[Path | None, typer.Option("--out", metavar="DIR")] = None,
+    require_isolation: Annotated[str | None, typer.Option("--require-isolation", metavar="LEVEL")] = None,
+    allow_network: Annotated[bool | None, typer.Option("--allow-network/--no-network")] = None,
+    memory_limit: Annotated[float | None, typer.Option("--memory", metavar="GB")] = None,
     config: Annotated[
         Path | None,
         typer.Option("--config", metavar="FILE", help="YAML file of settings; options and environment beat it."),

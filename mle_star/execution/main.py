@@ -56,18 +56,18 @@ def _below(trace: TracebackType | None, path: str) -> TracebackType | None:
     return trace
 
 
+def tell(ended: int, noted: int) -> None:
+    """Tell the supervisor that the main module has ended, and wait until it has noted how much was printed so far."""
+    try:
+        os.write(ended, b".")
+        os.read(noted, 1)
+    except OSError:  # the script has closed or used the pipe, to no one's harm but its own
+        return
+
+
 if __name__ == "__main__":
     script, *pipes = sys.argv[1:]
     ended_pipe, noted_pipe = map(int, pipes)
     for pipe in (ended_pipe, noted_pipe):
         os.set_inheritable(pipe, False)
-
-    def tell() -> None:
-        """Tell the supervisor, and wait until it has noted how much was printed."""
-        try:
-            os.write(ended_pipe, b".")
-            os.read(noted_pipe, 1)
-        except OSError:  # the script has closed or used the pipe
-            return
-
-    run_as_main(script, tell)
+    run_as_main(script, lambda: tell(ended_pipe, noted_pipe))

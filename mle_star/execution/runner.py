@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import sys
 import time
@@ -23,6 +22,7 @@ from mle_star.execution.isolation import descendants, detect
 from mle_star.execution.isolation.policy import Mechanism, Policy
 from mle_star.execution.limits import Limits
 from mle_star.execution.watch import Breach, Watch, start_of
+from mle_star.execution.workdir import clear
 from mle_star.models.data_models import ExecutionResult
 from mle_star.models.errors import MLEStarError
 
@@ -85,7 +85,7 @@ async def run_script(job: Job) -> ExecutionResult:
 
 def prepare(job: Job) -> Policy:
     """Make the working folder, and write down what the script may see and use."""
-    shutil.rmtree(job.workdir, ignore_errors=True)
+    clear(job.workdir)
     for name in ("working", "final", "tmp"):
         (job.workdir / name).mkdir(parents=True)
     data, workdir = job.data.resolve(), job.workdir.resolve()

@@ -98,7 +98,7 @@ class Watch:
             limit = size_in_words(self.limits.disk)
             return Breach("disk", f"The script filled {limit} of disk and was stopped: write less, or delete files.")
         place = os.statvfs(self.workdir)
-        if place.f_bavail * place.f_frsize < RESERVE and used > RESERVE:
+        if place.f_bavail * place.f_frsize < RESERVE:
             return Breach("disk", f"The disk is full; {size_in_words(used)} of it is the script's: write less.")
         return None
 

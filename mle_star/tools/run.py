@@ -18,7 +18,9 @@ from langgraph.config import get_stream_writer
 from langgraph.runtime import Runtime
 
 from mle_star.execution.cores import core_pool
+from mle_star.execution.limits import Limits
 from mle_star.execution.runner import Job, run_script
+from mle_star.execution.workdir import artefact, clear
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import ExecutionResult, TaskBrief, TaskDescription
 from mle_star.models.events import Event, Kind
@@ -26,6 +28,7 @@ from mle_star.models.state import Draft
 from mle_star.tools.brief import render_brief
 from mle_star.tools.environment import render_environment
 from mle_star.tools.files import append_line, last_line, write_atomically
+from mle_star.tools.preflight import check_isolation
 from mle_star.tools.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -54,6 +57,7 @@ class Run:
         self._scripts = 0
         self._started = time.monotonic()
         self._opened = False
+        self._limits = Limits()
 
     @classmethod
     async def of(cls, runtime: Runtime[MLEStarConfig]) -> Run:
@@ -78,6 +82,7 @@ class Run:
         async with self._lock:
             if not self._opened:
                 await asyncio.to_thread(self._open)
+                self._limits = await asyncio.to_thread(Limits.of, self.config, self.folder)
                 self._opened = True
 
     def _open(self) -> None:
@@ -85,7 +90,7 @@ class Run:
         for name in ("scripts", "replies", "work", "final"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         for left_over in (self.folder / "work").iterdir():
-            shutil.rmtree(left_over, ignore_errors=True)
+            clear(left_over)
         self._replies = {path.stem.rpartition("-")[2]: path for path in (self.folder / "replies").glob("*.json")}
         for path in sorted((self.folder / "scripts").glob("*.json")):
             record = json.loads(path.read_text(encoding="utf-8"))
@@ -104,7 +109,9 @@ class Run:
 
         Raises:
             TaskError: As `brief`.
+            ConfigError: Scripts can't be isolated as the settings demand.
         """
+        await check_isolation(self.config)
         self._started = time.monotonic()
         async with self._lock:
             self._brief, self._values = None, {}
@@ -231,13 +238,16 @@ class Run:
                     timeout=timeout,
                     cores=cores,
                     needs_score=draft.delivers == "score",
+                    limits=self._limits,
+                    allow_network=self.config.allow_network,
+                    hidden=(self.config.runs_dir.absolute(), self.folder),
                 )
             )
         if result.error == "timeout" and timeout < self.config.script_timeout:
             result = result.model_copy(update={"error": "no time left"})  # nothing that a repair would mend
         if draft.delivers == "submission":
             result = await asyncio.to_thread(self._collect, brief, workdir, result)
-        await asyncio.to_thread(shutil.rmtree, workdir, True)
+        await asyncio.to_thread(clear, workdir)
         record = json.dumps({"digest": digest, "step": draft.step, "result": result.model_dump()}, indent=1)
         await asyncio.to_thread(write_atomically, script.with_suffix(".json"), record)
         self._known[digest] = result
@@ -260,8 +270,9 @@ class Run:
 
         if not result.ok:
             return result
-        written = workdir / "final" / "submission.csv"
-        if problems := check_submission(written, brief):
+        written = artefact(workdir, "final/submission.csv")
+        problems = check_submission(written, brief)
+        if written is None or problems:
             message = "The submission is not valid:\n" + "\n".join(f"- {problem}" for problem in problems)
             return result.model_copy(update={"error": "bad submission", "message": message})
         written.replace(self.submission_file)

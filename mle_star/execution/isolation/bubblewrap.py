@@ -25,7 +25,7 @@ def execute(policy: Policy, channels: Channels) -> NoReturn:
     here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     again = [sys.executable, "-I", "-S", f"{here}/launch.py", *sys.argv[1:], json.dumps(passed)]
     try:
-        os.execvp(PROGRAM, [PROGRAM, *arguments(policy), "--", *again])
+        os.execvp(PROGRAM, [PROGRAM, *arguments(policy), "--", *again])  # noqa: S606 - no shell is wanted
     except OSError as error:
         os.write(channels.status[1], f"!{PROGRAM}: {error}".encode())
         os._exit(126)

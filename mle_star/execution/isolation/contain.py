@@ -44,19 +44,10 @@ class Channels(NamedTuple):
 
 
 class Script(NamedTuple):
-    """What the process that becomes the script holds."""
+    """What the process that becomes the script holds, for `main.tell`."""
 
     ended: int
     noted: int
-
-    def main_ended(self) -> None:
-        """Say that `__main__` has come to its end: what is printed from here on is not the script's result.
-
-        Flush the output before. Says it once; the script may have closed or used the pipe, to no one's harm but its own.
-        """
-        with suppress(OSError):
-            os.write(self.ended, b".")
-            os.read(self.noted, 1)
 
 
 def enter(policy: Policy, inside: list[list[int]] | None = None) -> Script:

@@ -107,8 +107,8 @@ def read_report(path: Path) -> dict[str, object]:
 def unprivileged_user(mechanism: Mechanism, needed: Iterable[str]) -> int | None:
     """Give the user that scripts run as when we are root; None to stay who we are.
 
-    Landlock alone opens no way for that user to what lies in a closed folder, such as /root: then it stays root, without
-    root's privileges.
+    Landlock alone opens no way for that user to what lies in a closed folder, such as /root: then it stays root,
+    without root's privileges.
     """
     if mechanism == "none" or not hasattr(os, "geteuid") or os.geteuid() != 0:
         return None
