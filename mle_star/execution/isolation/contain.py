@@ -114,9 +114,16 @@ def _init(policy: Policy, channels: Channels, identity: int = 0) -> Script:
             kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
             if policy.mechanism == "namespaces":
                 view.build(policy, identity)
-            restrict.restrict(policy)
-            kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)  # a change of user has undone it
+            if policy.mechanism != "landlock":
+                restrict.restrict(policy)
+                kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)  # a change of user has undone it
         script = os.fork()
+        if LINUX and script:
+            kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # the script can't trace us
+        elif LINUX:
+            if policy.mechanism == "landlock":  # only now: it holds signals to us, who are not in it
+                restrict.restrict(policy)
+            kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     except BaseException as error:
         os.write(channels.status[1], f"!{error}".encode())
         os._exit(REFUSED)
@@ -125,8 +132,6 @@ def _init(policy: Policy, channels: Channels, identity: int = 0) -> Script:
         os.write(channels.status[1], str(_collect(script)).encode())
         os._exit(0)
     _close(*channels.status, channels.ended[0], channels.noted[1])
-    if LINUX:
-        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     os.setsid()
     return Script(channels.ended[1], channels.noted[0])
 

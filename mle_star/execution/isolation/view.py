@@ -46,7 +46,7 @@ def layout(policy: Policy) -> list[Part]:
     parts += [Part("read", path) for path in policy.readable if os.path.exists(path)]
     parts += [Part("empty", path) for path in policy.hidden if os.path.exists(path)]
     parts.append(Part("write", policy.workdir))
-    return [part for part in sorted(parts, key=lambda part: part.path.count("/")) if not _covered(part, parts)]
+    return [part for part in sorted(parts, key=lambda part: part.path.count("/")) if _counts(part, parts)]
 
 
 def gpu_devices() -> Iterator[str]:
@@ -56,12 +56,13 @@ def gpu_devices() -> Iterator[str]:
             yield f"/dev/{name}"
 
 
-def _covered(part: Part, parts: list[Part]) -> bool:
-    """Whether a part to read is in a larger one already, with nothing between them that hides it."""
-    if part.kind != "read":
-        return False
+def _counts(part: Part, parts: list[Part]) -> bool:
+    """Leave out what is readable with the folder around it anyway, and what there is nothing to hide from."""
+    if part.kind not in ("read", "empty"):
+        return True
     above = [other for other in parts if other.kind != "link" and part.path.startswith(other.path + "/")]
-    return bool(above) and max(above, key=lambda other: len(other.path)).kind == "read"
+    readable = bool(above) and max(above, key=lambda other: len(other.path)).kind == "read"
+    return readable if part.kind == "empty" else not readable
 
 
 def identity_of(uid: int) -> int:
