@@ -15,6 +15,7 @@ from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import Usage
 from mle_star.models.state import PathInput, PathOutput, PathState, PipelineInput, PipelineOutput, PipelineState
 from mle_star.tools.ledger import record
+from mle_star.tools.preflight import check_isolation
 from mle_star.tools.run import Run
 
 # One solution path.
@@ -49,6 +50,7 @@ async def inspect(state: PipelineState, runtime: Runtime[MLEStarConfig]) -> dict
     run = await Run.of(runtime)
     await run.begin(state["task"])
     await run.emit("run started", message=f"mle-star {__version__}")
+    await run.emit("note", message=await check_isolation(run.config))
     return {"solutions": Overwrite([]), "history": Overwrite([]), "usage": Overwrite(Usage())} | dict.fromkeys(
         ("final_score", "final_solution", "submission_path")
     )

@@ -98,6 +98,9 @@ def run(
     out_dir: Annotated[Path | None, typer.Option("--out", metavar="DIR")] = None,
     warm: Annotated[bool | None, typer.Option("--warm/--no-warm")] = None,
     cache: Annotated[bool | None, typer.Option("--cache/--no-cache")] = None,
+    require_isolation: Annotated[str | None, typer.Option("--require-isolation", metavar="LEVEL")] = None,
+    allow_network: Annotated[bool | None, typer.Option("--allow-network/--no-network")] = None,
+    memory_limit: Annotated[float | None, typer.Option("--memory", metavar="GB")] = None,
     config: Annotated[
         Path | None,
         typer.Option("--config", metavar="FILE", help="YAML file of settings; options and environment beat it."),

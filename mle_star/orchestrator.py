@@ -60,10 +60,11 @@ class MLEStarOrchestrator:
 
     async def stream(self, task: TaskDescription) -> AsyncGenerator[Event, None]:
         """Run the pipeline and yield its progress; `result` is there afterwards. Raises as `run`."""
-        from mle_star.tools.preflight import check_models, check_settings
+        from mle_star.tools.preflight import check_isolation, check_models, check_settings
         from mle_star.tools.profile import inspect_task
 
         check_settings(self.config)
+        await check_isolation(self.config)
         brief = await asyncio.to_thread(inspect_task, task)
         await check_models(self.config)
         now = datetime.now(UTC)
@@ -90,7 +91,7 @@ class MLEStarOrchestrator:
 
     async def stream_resume(self, run: str | Path) -> AsyncGenerator[Event, None]:
         """Go on with a run and yield its progress. Raises as `resume`."""
-        from mle_star.tools.preflight import check_models, check_settings
+        from mle_star.tools.preflight import check_isolation, check_models, check_settings
 
         folder = await asyncio.to_thread(RunFolder.find, run, self.config.runs_dir)
         about = await asyncio.to_thread(folder.about)
@@ -99,6 +100,7 @@ class MLEStarOrchestrator:
             return
         config = about.config.model_copy(update={"out_dir": folder.path})  # the folder may have been moved
         check_settings(config)
+        await check_isolation(config)
         await check_models(config)
         about = about.model_copy(update={"config": config, "status": "running"})
         async with aclosing(self._follow(folder, about)) as events:

@@ -33,10 +33,11 @@ class ServerLostError(RuntimeError):
 
 
 class WarmProcess:
-    """A script that the fork server has forked."""
+    """A script that the fork server has forked; `pid` is that of its supervisor."""
 
     def __init__(self, connection: socket.socket, pid: int) -> None:
         self._connection = connection
+        self._ending = asyncio.ensure_future(_hear(connection))
         self.pid = pid
 
     async def wait(self) -> int:
@@ -45,21 +46,18 @@ class WarmProcess:
         Raises:
             ServerLostError: The server has died, and the script with it.
         """
-        status: int = (await _hear(self._connection))["status"]
+        status: int = (await asyncio.shield(self._ending))["status"]
         return status
 
     def terminate(self) -> None:
-        """Ask the process that the server forked to end, with SIGTERM."""
+        """Have the script's supervisor end it, and all that came from it."""
         with suppress(OSError):
             self._connection.send(b"terminate")
 
-    def kill(self) -> None:
-        """Kill the script and all of its group."""
-        with suppress(OSError):
-            self._connection.shutdown(socket.SHUT_WR)
-
     def close(self) -> None:
         """Let go of it; it is killed if it still runs."""
+        if not self._ending.cancel():
+            self._ending.exception()  # it need not be heard of any more
         self._connection.close()
 
 

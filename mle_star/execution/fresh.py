@@ -25,8 +25,9 @@ class FreshProcess:
     async def spawn(cls, order: dict[str, Any], log: int) -> Self:
         """Start a script; `log` is the descriptor that it prints to."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-S", str(LAUNCHER), json.dumps({"cores": order["cores"], "script": order["script"]}),
-            cwd=order["workdir"], env=order["environment"], start_new_session=True,
+            sys.executable, "-I", "-S", str(LAUNCHER),
+            json.dumps({"cores": order["cores"], "policy": order["policy"]}),
+            cwd=order["policy"]["workdir"], env=order["environment"], start_new_session=True,
             stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
         return cls(process)
@@ -36,15 +37,11 @@ class FreshProcess:
         return await self._process.wait()
 
     def terminate(self) -> None:
-        """Ask the process that was started to end, with SIGTERM."""
+        """Have the script's supervisor end it, and all that came from it."""
         with suppress(ProcessLookupError):
             self._process.terminate()
 
-    def kill(self) -> None:
-        """Kill the script and all of its group."""
+    def close(self) -> None:
+        """Let go of it; what is left of its group is killed."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
-
-    def close(self) -> None:
-        """Let go of it; it, and what it left running, is killed."""
-        self.kill()

@@ -1,8 +1,8 @@
 """What a script's process does before it becomes the script.
 
 `settle` is done by every process that is about to become one: this file's own, which is run as
-`python -I -S launch.py ORDER` and replaces itself by Python with the script, and the fork server's children. Only the
-standard library, and little of it: each import here is paid for at every fresh process.
+`python -I -S launch.py ORDER` and executes the interpreter anew for the script, and the fork server's children. Only
+the standard library, and little of it: each import here is paid for at every fresh process.
 """
 
 import ctypes
@@ -11,15 +11,15 @@ import os
 import signal
 import sys
 from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 PR_SET_PDEATHSIG = 1
 
 
 def settle(cores: Iterable[int]) -> None:
-    """Have the kernel kill this process when its parent dies, and take the script's share of the cores.
-
-    This is the place to contain the script too: what comes after is written by a model.
-    """
+    """Have the kernel kill this process when its parent dies, and take the script's share of the cores."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if cores:
@@ -27,10 +27,20 @@ def settle(cores: Iterable[int]) -> None:
 
 
 def main() -> None:
-    """Prepare the process, then replace it, so that tracebacks, `__file__` and `sys.argv` are the script's own."""
-    order = json.loads(sys.argv[1])
-    settle(order["cores"])
-    os.execv(sys.executable, [sys.executable, "-u", order["script"]])  # noqa: S606 - the script is what we are here for
+    """Prepare the process, contain it, and replace it."""
+    text, *inside = sys.argv[1:]
+    order = json.loads(text)
+    if not inside:
+        settle(order["cores"])
+    sys.path.insert(0, HERE)
+    from isolation import contain  # type: ignore[import-not-found]
+
+    policy: Any = SimpleNamespace(**order["policy"])
+    script = contain.enter(policy, *map(json.loads, inside))
+    for pipe in script:
+        os.set_inheritable(pipe, True)
+    command = [sys.executable, "-u", f"{HERE}/main.py", policy.script, *map(str, script)]
+    os.execv(sys.executable, command)  # noqa: S606 - the script is what we are here for
 
 
 if __name__ == "__main__":

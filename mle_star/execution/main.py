@@ -1,6 +1,10 @@
 """Run a script as `__main__` in a process that is Python already, as `python -u script.py` would have run it.
 
-Only the standard library, and little of it: the fork server's children import nothing more than it did.
+A fresh process runs this file, `python -u main.py SCRIPT ENDED NOTED`; the fork server's children call `run`. What is
+added to what Python does: when the main module has come to its end, that is told to the supervisor before any
+`atexit` handler runs, so that no line printed by one passes for the score.
+
+Only the standard library, and little of it: each import here is paid for at every script.
 """
 
 import atexit
@@ -35,6 +39,9 @@ def run(script: str, ended: Callable[[], None] = lambda: None) -> NoReturn:
         error.__traceback__ = error.__traceback__.tb_next if error.__traceback__ else None  # it begins in the script
         sys.excepthook(type(error), error, error.__traceback__)
         status = INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
+    with suppress(BaseException):
+        threading._shutdown()  # type: ignore[attr-defined]  # joins the threads that are no daemons: they count
+    _flush()
     ended()
     _end(module, status)
 
@@ -50,7 +57,7 @@ def _main_module(script: str) -> types.ModuleType:
     sys.modules["__main__"] = module
     sys.argv[:] = [script]
     sys.orig_argv[:] = [sys.executable, "-u", script]
-    sys.path[0] = os.path.dirname(os.path.realpath(script))  # noqa: PTH120
+    sys.path[0] = os.path.dirname(os.path.realpath(script))
     return module
 
 
@@ -64,20 +71,43 @@ def _status(code: object) -> int:
     return 1
 
 
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # the script has closed or replaced it
+            stream.flush()
+
+
 def _end(module: types.ModuleType, status: int) -> NoReturn:
     """Do what Python does at its end; but not take hundreds of modules apart, which takes longer than most scripts."""
-    with suppress(BaseException):
-        threading._shutdown()  # type: ignore[attr-defined]  # joins the threads that are no daemons
     atexit._run_exitfuncs()
     for name in list(module.__dict__):
         if name != "__builtins__":
             module.__dict__[name] = None  # files are flushed and closed, __del__ is called
     gc.collect()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(Exception):
-            stream.flush()
+    _flush()
     ctypes.CDLL(None).fflush(None)
     if status == INTERRUPTED:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
     os._exit(status)
+
+
+def tell(ended: int, noted: int) -> None:
+    """Tell the supervisor that the main module has ended, and wait until it has noted how much was printed so far."""
+    try:
+        os.write(ended, b".")
+        os.read(noted, 1)
+    except OSError:  # the script has closed or used the pipe, to no one's harm but its own
+        return
+
+
+if __name__ == "__main__":
+    path, *pipes = sys.argv[1:]
+    ended_pipe, noted_pipe = map(int, pipes)
+    for pipe in (ended_pipe, noted_pipe):
+        os.set_inheritable(pipe, False)
+    import title  # type: ignore[import-not-found]  # beside this file
+
+    title.show_as([sys.executable, "-u", path])
+    del sys.modules["title"]
+    run(path, lambda: tell(ended_pipe, noted_pipe))

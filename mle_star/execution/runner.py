@@ -1,35 +1,43 @@
 """Run one script as a process and say what became of it. Nothing here knows of graphs, agents or metrics.
 
-What this covers: a process group of its own that is killed whole at the timeout and at the end, a working folder with
-`input`, `working` and `final`, a clean environment without the user's keys, a share of the cores, output that goes to
-disk and not through our memory. What it does not cover: a script can read the user's files, reach the network, and
-daemonise out of its process group. It runs as the user does.
+The script is contained as well as the machine allows (`isolation`), bounded in time, memory, processes, disk and output
+(`watch`), and has a working folder with `input`, `working` and `final`, a clean environment without the user's keys and
+a share of the cores. Its output goes to disk and not through our memory. docs/isolation.md says what is not covered.
+
+It is forked from a server that has the libraries imported (`forkserver`), or started by itself (`fresh`): the script
+can't tell which, but by its speed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import os
-import re
-import shutil
 import signal
 import site
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mle_star.execution.forkserver import ForkServer, ServerLostError, servers
+from mle_star.execution import outcome
+from mle_star.execution.forkserver import ForkServer, ServerLostError, WarmProcess, servers
 from mle_star.execution.fresh import FreshProcess
-from mle_star.models.data_models import ErrorKind, ExecutionResult
+from mle_star.execution.isolation import descendants, detect
+from mle_star.execution.isolation.policy import Mechanism, Policy
+from mle_star.execution.limits import Limits
+from mle_star.execution.watch import Breach, Watch, start_of
+from mle_star.execution.workdir import clear
+from mle_star.models.data_models import ExecutionResult
+from mle_star.models.errors import MLEStarError
 
-SCORE_LINE = re.compile(rb"^[ \t]*Final Validation Performance:[ \t]*(\S+)[ \t]*\r?$", re.MULTILINE)
-HEAD_BYTES, TAIL_BYTES, SCAN_BYTES = 2_000, 6_000, 1 << 20
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "VIRTUAL_ENV",
                   "CUDA_VISIBLE_DEVICES", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # fmt: skip
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS",
                     "LOKY_MAX_CPU_COUNT")  # fmt: skip
+GRACE = 10.0
+"""Seconds that a supervisor has to end what it supervises; then we do."""
+DEFAULT_LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -47,9 +55,13 @@ class Job:
     cores: tuple[int, ...] = ()
     gpus: tuple[str, ...] = ()
     """As CUDA_VISIBLE_DEVICES names them; empty: as it is for us."""
-    memory: int | None = None
-    """Bytes: its share of the machine's."""
     needs_score: bool = True
+    limits: Limits = DEFAULT_LIMITS
+    allow_network: bool = False
+    hidden: tuple[Path, ...] = ()
+    """What the script may not see even if it lies in the data folder, such as the folder of the runs."""
+    mechanism: Mechanism | None = None
+    """How it is contained; left out: the strongest way that there is."""
     warm: bool = True
     """Fork it from a process that has the libraries imported, where that is possible."""
 
@@ -60,66 +72,91 @@ def warm_up(cores: tuple[int, ...]) -> None:
 
 
 async def run_script(job: Job) -> ExecutionResult:
-    """Run a script to its end, its failure or its timeout; kill what is left of it in any case."""
+    """Run a script to its end, its failure or a limit; kill what is left of it in any case.
+
+    Raises:
+        MLEStarError: The script could not be contained.
+    """
+    policy = await asyncio.to_thread(prepare, job)
     note = ""
-    if job.warm and (server := servers.get(_environment(job.cores))):
+    can_fork = job.warm and policy.mechanism != "bubblewrap"  # which starts the interpreter anew
+    if can_fork and (server := servers.get(_environment(job.cores))):
         try:
-            return await _run(job, server)
+            return await _run(job, policy, server)
         except ServerLostError as error:
             note = f"{error}; this script ran in a process of its own instead"
             await asyncio.to_thread(server.close, str(error))
-    result = await _run(job)
+            policy = await asyncio.to_thread(prepare, job)
+    result = await _run(job, policy)
     return result.model_copy(update={"note": note}) if note else result
 
 
-async def _run(job: Job, server: ForkServer | None = None) -> ExecutionResult:
+async def _run(job: Job, policy: Policy, server: ForkServer | None = None) -> ExecutionResult:
     """Run a script on a server, or in a fresh process.
 
     Raises:
         ServerLostError: There was no server, or none any more.
+        MLEStarError: The script could not be contained.
     """
-    log = await asyncio.to_thread(_prepare, job)
+    oom_kills = await asyncio.to_thread(_oom_kills)
+    log = await asyncio.to_thread(os.open, job.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
+    order = _order(job, policy)
     try:
-        process = await (server.spawn(_order(job), log) if server else FreshProcess.spawn(_order(job), log))
+        process = await (server.spawn(order, log) if server else FreshProcess.spawn(order, log))
     finally:
         os.close(log)
     started = time.monotonic()
-    timed_out = False
+    watch = Watch(process.pid, job.log, job.workdir, job.limits)
     try:
-        try:
-            async with asyncio.timeout(job.timeout):
-                returncode = await process.wait()
-        except TimeoutError:
-            timed_out = True
-            process.kill()
-            returncode = await process.wait()
+        breach = await _until_the_end(process, watch, job)
     finally:
-        process.close()
+        returncode = await _end(process, watch)
     if server:
         servers.worked()
     seconds = time.monotonic() - started
-    return await asyncio.to_thread(_judge, job, returncode, timed_out, seconds)
+    oom_kills = await asyncio.to_thread(_oom_kills) - oom_kills
+    return await asyncio.to_thread(_judge, job, returncode, breach, seconds, oom_kills > 0)
 
 
-def _order(job: Job) -> dict[str, Any]:
+def prepare(job: Job) -> Policy:
+    """Make the working folder, and write down what the script may see and use."""
+    clear(job.workdir)
+    for name in ("working", "final", "tmp"):
+        (job.workdir / name).mkdir(parents=True)
+    data, workdir = job.data.resolve(), job.workdir.resolve()
+    (workdir / "input").symlink_to(data, target_is_directory=True)
+    mechanism = job.mechanism or detect.strongest().mechanism
+    script = str(job.script.absolute())
+    readable = (str(data), *detect.links_out_of(data), script, *detect.python_paths())
+    hidden = {path.resolve() for path in (*job.hidden, data / ".env")} - {data}
+    return Policy(
+        mechanism=mechanism,
+        script=script,
+        workdir=str(workdir),
+        report=str(_report(job).absolute()),
+        readable=readable,
+        hidden=tuple(map(str, sorted(hidden))),
+        allow_network=job.allow_network,
+        uid=detect.unprivileged_user(mechanism, (*readable, str(workdir))),
+        memory=job.limits.memory,
+        disk=job.limits.disk,
+        processes=job.limits.processes,
+    )
+
+
+def _report(job: Job) -> Path:
+    return job.log.with_suffix(".report")
+
+
+def _order(job: Job, policy: Policy) -> dict[str, Any]:
     """Say what the process needs to know that becomes the script."""
-    folders = {"HOME": str(job.workdir), "TMPDIR": str(job.workdir / "tmp")}
+    folders = {"HOME": policy.workdir, "TMPDIR": str(Path(policy.workdir, "tmp"))}
     gpus = {"CUDA_VISIBLE_DEVICES": ",".join(job.gpus)} if job.gpus else {}
     return {
-        "script": str(job.script),
-        "workdir": str(job.workdir),
+        "policy": asdict(policy),
         "environment": _environment(job.cores) | folders | gpus,
         "cores": job.cores,
     }
-
-
-def _prepare(job: Job) -> int:
-    """Make the working folder and the log; gives the log's descriptor."""
-    shutil.rmtree(job.workdir, ignore_errors=True)
-    for name in ("working", "final", "tmp"):
-        (job.workdir / name).mkdir(parents=True)
-    (job.workdir / "input").symlink_to(job.data.resolve(), target_is_directory=True)
-    return os.open(job.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o644)
 
 
 def _environment(cores: tuple[int, ...]) -> dict[str, str]:
@@ -131,54 +168,73 @@ def _environment(cores: tuple[int, ...]) -> dict[str, str]:
     return kept | threads | packages | fixed
 
 
-def _judge(job: Job, returncode: int, timed_out: bool, seconds: float) -> ExecutionResult:
-    output = _excerpt(job.log)
-    score = _last_score(job.log)
-    error: ErrorKind | None = None
-    message = ""
-    if timed_out:
-        error, message = "timeout", f"The script ran out of its {job.timeout:.0f} seconds and was stopped."
-    elif returncode < 0:
-        name = signal.Signals(-returncode).name if -returncode in set(signal.Signals) else str(-returncode)
-        error, message = "killed", f"The script was killed by {name}; it may have run out of memory."
-    elif returncode > 0:
-        error, message = "exception", _traceback(job.log) or f"The script ended with exit code {returncode}."
-    elif job.needs_score and score is None:
-        error, message = "no score", "The script never printed `Final Validation Performance: <number>`."
-    return ExecutionResult(
-        score=score, error=error, message=message, output=output, seconds=round(seconds, 3),
-        script_path=str(job.script), log_path=str(job.log),
-    )  # fmt: skip
+async def _until_the_end(process: WarmProcess | FreshProcess, watch: Watch, job: Job) -> Breach | None:
+    """Wait for the script's end, a limit or the timeout, whichever comes first; gives what it ran into.
 
-
-def _excerpt(log: Path) -> str:
-    """Head and tail of the output, with a mark where something was left out."""
-    size = log.stat().st_size
-    with log.open("rb") as file:
-        if size <= HEAD_BYTES + TAIL_BYTES:
-            return file.read().decode("utf-8", "replace")
-        head = file.read(HEAD_BYTES).decode("utf-8", "replace")
-        file.seek(size - TAIL_BYTES)
-        tail = file.read().decode("utf-8", "replace")
-    return f"{head}\n[... {size - HEAD_BYTES - TAIL_BYTES} bytes left out ...]\n{tail}"
-
-
-def _last_score(log: Path) -> float | None:
-    """Read the score from the last line that has the form; None if there is none or it is not finite."""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - SCAN_BYTES))
-        found = SCORE_LINE.findall(file.read())
+    Raises:
+        ServerLostError: The server that it was forked from is gone.
+    """
+    ended = asyncio.ensure_future(process.wait())
+    limit = asyncio.ensure_future(watch.breach())
     try:
-        score = float(found[-1].rstrip(b".,;").decode())
-    except (IndexError, ValueError):
-        return None
-    return score if math.isfinite(score) else None
+        await asyncio.wait({ended, limit}, timeout=job.timeout, return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            ended.result()
+            return None
+        if limit.done():
+            return limit.result()
+        return Breach("timeout", f"The script ran out of its {job.timeout:.0f} seconds and was stopped.")
+    finally:
+        for future in (ended, limit):
+            future.cancel()
 
 
-def _traceback(log: Path) -> str:
-    """Return the last traceback of the output, bounded; or its end where there is none."""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - TAIL_BYTES))
-        text = file.read().decode("utf-8", "replace")
-    start = text.rfind("Traceback (most recent call last)")
-    return text[start if start >= 0 else 0 :].strip()
+async def _end(process: WarmProcess | FreshProcess, watch: Watch) -> int:
+    """Have the supervisor end all that it supervises, see to it ourselves if it can't any more; gives how it ended."""
+    returncode = -int(signal.SIGKILL)
+    process.terminate()
+    try:
+        async with asyncio.timeout(GRACE):
+            returncode = await process.wait()
+    except (TimeoutError, ServerLostError):
+        descendants.send(process.pid, signal.SIGKILL)
+        with suppress(ServerLostError):
+            returncode = await process.wait()
+    process.close()
+    for pid, started in watch.seen.items():
+        if start_of(pid) == started:
+            descendants.send(pid, signal.SIGKILL)
+    return returncode
+
+
+def _oom_kills() -> int:
+    """Count the processes that this machine's kernel has killed for want of memory."""
+    with suppress(OSError), Path("/proc/vmstat").open() as file:
+        for line in file:
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
+
+
+def _judge(
+    job: Job, returncode: int, breach: Breach | None, seconds: float, kernel_killed: bool = False
+) -> ExecutionResult:
+    report = detect.read_report(_report(job))
+    _report(job).unlink(missing_ok=True)
+    if problem := report.get("refused"):
+        raise MLEStarError(f"a script could not be isolated: {problem}; `mle-star doctor` says what works here")
+    counted = report.get("main_ended_at")
+    score = outcome.last_score(job.log, counted if isinstance(counted, int) else None)
+    breach = breach or outcome.failure(returncode, job.log, job.limits, kernel_killed)
+    if breach is None and job.needs_score and score is None:
+        breach = Breach("no score", "The script never printed `Final Validation Performance: <number>`.")
+    outcome.shorten(job.log, job.limits.output)
+    return ExecutionResult(
+        score=None if breach else score,
+        error=breach.error if breach else None,
+        message=breach.message if breach else "",
+        output=outcome.excerpt(job.log),
+        seconds=round(seconds, 3),
+        script_path=str(job.script),
+        log_path=str(job.log),
+    )

@@ -1,9 +1,9 @@
 """The fork server's process: it has imported what scripts import, and becomes one script after another by forking.
 
-Run as `python -u zygote.py FD`, FD being its end of a socket. Each message on it orders one script: JSON with `script`,
-`workdir`, `environment` and `cores`, and two descriptors, the script's log and a connection of its own. On that
-connection the script's `pid` is told, then its exit `status`; a message to it ends the script with SIGTERM, closing it
-kills the script's whole group. The server ends with its parent, or when the socket does.
+Run as `python -u zygote.py FD`, FD being its end of a socket. Each message on it orders one script: JSON with `policy`,
+`environment` and `cores`, and two descriptors, the script's log and a connection of its own. On that connection the
+`pid` of the script's supervisor is told, then the exit `status`; a message to it has the supervisor end the script,
+closing it kills the supervisor's group. The server ends with its parent, or when the socket does.
 
 Nothing is ever fitted here, and it forks only while it has one thread: a child has none but the thread that forked,
 and what the others held stays locked for ever. A library that starts threads when it is imported is left out.
@@ -24,11 +24,13 @@ import sys
 import tempfile
 from contextlib import suppress
 from itertools import islice
+from types import SimpleNamespace
 from typing import Any
 
 import launch  # type: ignore[import-not-found]  # beside this file
 import main  # type: ignore[import-not-found]
 import title  # type: ignore[import-not-found]
+from isolation import contain  # type: ignore[import-not-found]
 
 LIBRARIES = (
     "numpy", "pandas", "pyarrow.parquet", "scipy.sparse", "scipy.stats", "scipy.optimize", "joblib",
@@ -181,9 +183,10 @@ class Server:
             connection.close()
 
     def close(self) -> None:
-        """Kill all that runs."""
+        """Have all that runs ended."""
         for pid in self.running:
-            kill(pid)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
 
 
 def kill(pid: int) -> None:
@@ -200,19 +203,25 @@ def tell(connection: socket.socket, **what: Any) -> None:
         connection.send(json.dumps(what).encode(), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
 
-def become(order: dict[str, Any], server: int) -> None:
-    """Make of a forked child the process that Python would have started for the script."""
+def become(order: dict[str, Any], server: int) -> contain.Script:
+    """Make of a forked child the process that Python would have started for the script.
+
+    Returns in the process that is to run the script; the child itself supervises it.
+    """
     known = len(sys.modules)
     launch.settle(order["cores"])
-    hide_modules_of_ours(known)
     if os.getppid() != server:  # it died before the kernel knew that we are to follow
         os._exit(1)
     os.environ.clear()
     os.environ.update(order["environment"])
-    os.chdir(order["workdir"])
-    title.show_as([sys.executable, "-u", order["script"]])
+    policy = SimpleNamespace(**order["policy"])
+    os.chdir(policy.workdir)
+    pipes = contain.enter(policy)
+    hide_modules_of_ours(known)
+    title.show_as([sys.executable, "-u", policy.script])
     forget()
     set_blas_threads()
+    return pipes
 
 
 def forget() -> None:
@@ -252,5 +261,5 @@ if __name__ == "__main__":
     if order is None:
         server.close()
         os._exit(0)
-    become(order, us)
-    main.run(order["script"])
+    pipes = become(order, us)
+    main.run(order["policy"]["script"], lambda: main.tell(*pipes))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
@@ -74,6 +74,14 @@ class MLEStarConfig(BaseSettings):
     cache: bool = Field(
         True, description="Take a script's result from an earlier run of the same task, if it is known."
     )
+    require_isolation: Literal["none", "partial", "full"] = Field(
+        "none", description="Refuse to run scripts with less."
+    )
+    allow_network: bool = Field(False, description="Let scripts reach the network; without, not even this machine.")
+    memory_limit: float | None = Field(None, ge=0.1, description="GB for a script; left out: its share of 90%.")
+    disk_limit: float | None = Field(None, ge=0.01, description="GB a script may write; left out: from what is free.")
+    max_processes: int = Field(1024, ge=16, le=1_000_000, description="Processes and threads of a script at once.")
+    output_limit: float = Field(64, ge=0.01, description="MB that a script may print.")
 
     @classmethod
     def load(cls, yaml_file: Path | None = None, **given: Any) -> Self:

@@ -176,7 +176,19 @@ class ModelCard(Frozen):
     """Where it comes from: a URL, `library` or `user`."""
 
 
-ErrorKind = Literal["exception", "timeout", "killed", "no score", "syntax", "bad submission", "no time left"]
+ErrorKind = Literal[
+    "exception",
+    "timeout",
+    "killed",
+    "out of memory",
+    "disk",
+    "output",
+    "processes",
+    "no score",
+    "syntax",
+    "bad submission",
+    "no time left",
+]
 
 
 class ExecutionResult(Frozen):

@@ -75,6 +75,7 @@ def examine(config: MLEStarConfig) -> Iterator[Check]:
     yield check_memory()
     yield check_runs_dir(config.runs_dir)
     yield check_disk(config.runs_dir)
+    yield check_isolation(config)
     yield asyncio.run(check_script(config))
     yield check_offline()
     yield from asyncio.run(check_models(config))
@@ -185,6 +186,19 @@ def check_runs_dir(runs_dir: Path) -> Check:
     if made:
         runs_dir.rmdir()
     return Check("ok", "runs", f"{near(runs_dir.absolute())} can be written")
+
+
+def check_isolation(config: MLEStarConfig) -> Check:
+    """What keeps scripts from harm, found by trying."""
+    from mle_star.execution.isolation.detect import strongest
+
+    isolation = strongest()
+    found, why = str(isolation).removeprefix("isolation "), "; ".join(isolation.problems)
+    if not isolation.reaches(config.require_isolation):
+        return Check("fail", "isolation", found, f"the settings demand {config.require_isolation}: {why}")
+    if isolation.level == "full":
+        return Check("ok", "isolation", found)
+    return Check("warn", "isolation", found, f"install bubblewrap, or run on a system that lets you isolate: {why}")
 
 
 async def check_script(config: MLEStarConfig) -> Check:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from mle_star.execution.isolation.detect import strongest
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.errors import ConfigError
 from mle_star.models.language_model import ModelSpec
@@ -45,6 +46,21 @@ def check_settings(config: MLEStarConfig) -> None:
                 prompts.load(path.stem, folder)
             except ValueError as error:
                 raise ConfigError(str(error)) from None
+
+
+async def check_isolation(config: MLEStarConfig) -> str:
+    """Find out how scripts are isolated here; gives it in a line.
+
+    Raises:
+        ConfigError: It is less than the settings demand.
+    """
+    isolation = await asyncio.to_thread(strongest)
+    if not isolation.reaches(config.require_isolation):
+        raise ConfigError(
+            f"--require-isolation {config.require_isolation}: there is no more than {isolation} here "
+            f"({'; '.join(isolation.problems)}); install bubblewrap, or run elsewhere"
+        )
+    return str(isolation)
 
 
 async def check_models(config: MLEStarConfig) -> None:

@@ -18,8 +18,10 @@ from langgraph.config import get_stream_writer
 from langgraph.runtime import Runtime
 
 from mle_star.execution.cache import LOG, ScriptCache, fingerprint, user_cache
+from mle_star.execution.limits import Limits
 from mle_star.execution.runner import Job, run_script, warm_up
 from mle_star.execution.slots import slots_here
+from mle_star.execution.workdir import artefact, clear
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import ExecutionResult, TaskBrief, TaskDescription
 from mle_star.models.events import Event, Kind
@@ -27,6 +29,7 @@ from mle_star.models.state import Draft
 from mle_star.tools.brief import render_brief
 from mle_star.tools.environment import installed_packages, render_environment
 from mle_star.tools.files import append_line, last_line, write_atomically
+from mle_star.tools.preflight import check_isolation
 from mle_star.tools.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -62,6 +65,7 @@ class Run:
         self._clients: dict[ModelSpec, ModelClient] = {}
         self.slots = asyncio.Semaphore(config.parallel_calls)
         """What a model call holds while it is under way."""
+        self._limits = Limits()
 
     @classmethod
     async def of(cls, runtime: Runtime[MLEStarConfig]) -> Run:
@@ -86,6 +90,7 @@ class Run:
         async with self._lock:
             if not self._opened:
                 await asyncio.to_thread(self._open)
+                self._limits = await asyncio.to_thread(Limits.of, self.config, self.folder)
                 self._opened = True
 
     def _open(self) -> None:
@@ -93,7 +98,7 @@ class Run:
         for name in ("scripts", "replies", "work", "final"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         for left_over in (self.folder / "work").iterdir():
-            shutil.rmtree(left_over, ignore_errors=True)
+            clear(left_over)
         self._replies = {path.stem.rpartition("-")[2]: path for path in (self.folder / "replies").glob("*.json")}
         for path in sorted((self.folder / "scripts").glob("*.json")):
             record = json.loads(path.read_text(encoding="utf-8"))
@@ -118,7 +123,9 @@ class Run:
 
         Raises:
             TaskError: As `brief`.
+            ConfigError: Scripts can't be isolated as the settings demand.
         """
+        await check_isolation(self.config)
         self._started = time.monotonic()
         async with self._lock:
             self._brief, self._digest, self._given, self._values = None, None, None, {}
@@ -260,9 +267,11 @@ class Run:
                     timeout=timeout,
                     cores=share.cores,
                     gpus=share.gpus,
-                    memory=share.memory,
                     needs_score=draft.delivers == "score",
                     warm=self.config.warm,
+                    limits=self._limits,
+                    allow_network=self.config.allow_network,
+                    hidden=(self.config.runs_dir.absolute(), self.folder),
                 )
             )
         if result.note:
@@ -271,7 +280,7 @@ class Run:
             result = result.model_copy(update={"error": "no time left"})  # nothing that a repair would mend
         if draft.delivers == "submission":
             result = await asyncio.to_thread(self._collect, brief, workdir, result)
-        await asyncio.to_thread(shutil.rmtree, workdir, True)
+        await asyncio.to_thread(clear, workdir)
         if self._cache and result.ok:
             files = {"submission.csv": self.submission_file} if draft.delivers == "submission" else {}
             await asyncio.to_thread(self._cache.put, await self._key(digest), result, **files)
@@ -332,8 +341,9 @@ class Run:
 
         if not result.ok:
             return result
-        written = workdir / "final" / "submission.csv"
-        if problems := check_submission(written, brief):
+        written = artefact(workdir, "final/submission.csv")
+        problems = check_submission(written, brief)
+        if written is None or problems:
             message = "The submission is not valid:\n" + "\n".join(f"- {problem}" for problem in problems)
             return result.model_copy(update={"error": "bad submission", "message": message})
         written.replace(self.submission_file)

@@ -22,14 +22,18 @@ SUM_TOLERANCE = 0.02
 TRUTH = {"true": "1", "false": "0"}
 
 
-def check_submission(path: str | Path, brief: TaskBrief) -> list[str]:
-    """List what is wrong with a submission, in words for a person and for a model to repair; empty when it is valid."""
-    file = Path(path)
+def check_submission(path: str | Path | None, brief: TaskBrief) -> list[str]:
+    """List what is wrong with a submission, in words for a person and for a model to repair; empty when it is valid.
+
+    `path` is None when there is none.
+    """
+    file = Path(path or "submission.csv")
     wanted = brief.profile.submission
+    columns = f", with the columns {', '.join(wanted.columns)}" if wanted else ""
+    if path is None or not file.is_file():
+        return [f"there is no file {file.name}: the script must write it{columns}"]
     if wanted is None:
-        return [] if file.is_file() else [f"there is no file {file.name}: the script must write it"]
-    if not file.is_file():
-        return [f"there is no file {file.name}: the script must write it, with the columns {', '.join(wanted.columns)}"]
+        return []
     if not file.stat().st_size:
         return [f"{file.name} is empty: it should have the columns {', '.join(wanted.columns)}"]
     try:

@@ -7,17 +7,18 @@ from pathlib import Path
 import pytest
 
 from mle_star.execution.runner import Job, _judge
+from mle_star.execution.watch import Breach
 from mle_star.models.data_models import ExecutionResult
 
 
 def judged(
-    folder: Path, output: str | bytes, returncode: int = 0, *, timed_out: bool = False, **job: bool
+    folder: Path, output: str | bytes, returncode: int = 0, breach: Breach | None = None, **job: bool
 ) -> ExecutionResult:
     """Judge a script that printed `output`."""
     log = folder / "001-coder.log"
     log.write_bytes(output if isinstance(output, bytes) else output.encode())
     made = Job(script=folder / "001-coder.py", log=log, workdir=folder, data=folder, timeout=7.0, **job)
-    return _judge(made, returncode, timed_out, 1.0)
+    return _judge(made, returncode, breach, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -71,11 +72,6 @@ def test_a_script_that_has_to_print_no_score_succeeds_without(tmp_path: Path) ->
 def test_a_script_that_failed_after_its_score_has_failed(tmp_path: Path) -> None:
     result = judged(tmp_path, "Final Validation Performance: 0.5\nTraceback (most recent call last):\nE: x\n", 1)
     assert (result.ok, result.error) == (False, "exception")
-
-
-def test_a_timeout_says_what_the_limit_was(tmp_path: Path) -> None:
-    result = judged(tmp_path, "", -9, timed_out=True)
-    assert (result.error, "7 seconds" in result.message) == ("timeout", True)
 
 
 @pytest.mark.parametrize(("signal", "name"), [(9, "SIGKILL"), (11, "SIGSEGV"), (6, "SIGABRT"), (63, "63")])
