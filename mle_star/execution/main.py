@@ -17,6 +17,7 @@ def run_as_main(path: str, ended: Callable[[], object]) -> None:
     Raises:
         SystemExit: The script left, or failed; its traceback is printed then, without our lines.
     """
+    process = os.getpid()
     module = type(sys)("__main__")
     module.__file__ = path
     module.__dict__["__builtins__"] = __builtins__
@@ -39,7 +40,8 @@ def run_as_main(path: str, ended: Callable[[], object]) -> None:
                 stream.flush()
             except (AttributeError, OSError, ValueError):  # the script has closed or replaced it
                 continue
-        ended()
+        if os.getpid() == process:  # a fork of the script may come here before it
+            ended()
 
 
 def _wait_for_threads() -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from mle_star.execution import outcome
 from mle_star.execution.isolation import descendants, detect
-from mle_star.execution.isolation.policy import Mechanism, Policy
+from mle_star.execution.isolation.policy import LEVEL_OF, Mechanism, Policy
 from mle_star.execution.limits import Limits
 from mle_star.execution.watch import Breach, Watch, start_of
 from mle_star.execution.workdir import clear
@@ -70,7 +70,7 @@ async def run_script(job: Job) -> ExecutionResult:
     with await asyncio.to_thread(job.log.open, "wb") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-I", "-S", str(detect.LAUNCHER), ",".join(map(str, job.cores)), policy.to_json(),
-            cwd=job.workdir, env=_environment(job), start_new_session=True,
+            cwd=job.workdir, env=_environment(job, policy), start_new_session=True,
             stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
         watch = Watch(process.pid, job.log, job.workdir, job.limits)
@@ -113,12 +113,13 @@ def _report(job: Job) -> Path:
     return job.log.with_suffix(".report")
 
 
-def _environment(job: Job) -> dict[str, str]:
+def _environment(job: Job, policy: Policy) -> dict[str, str]:
     """Build the script's environment from a list of what it may see: no key of the user's is on it."""
     kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     threads = {name: str(max(1, len(job.cores))) for name in THREAD_VARIABLES} if job.cores else {}
-    workdir = job.workdir.resolve()
-    folder = {"HOME": str(workdir), "TMPDIR": str(workdir / "tmp")}
+    # Its own /tmp where it has one: the path of a Unix socket, which multiprocessing makes there, has to be short.
+    own_tmp = LEVEL_OF[policy.mechanism] == "full"
+    folder = {"HOME": policy.workdir, "TMPDIR": "/tmp" if own_tmp else f"{policy.workdir}/tmp"}  # noqa: S108
     fixed = {"PYTHONHASHSEED": "0", "PYTHONIOENCODING": "utf-8", "MPLBACKEND": "Agg"}
     return kept | threads | folder | fixed
 

@@ -113,12 +113,15 @@ async def test_the_runs_own_files_are_out_of_sight_even_inside_the_data_folder(
     folder.mkdir(parents=True)
     (folder / "run.json").write_text(SECRET)
     (tmp_path / "task" / ".env").write_text(f"OPENAI_API_KEY={SECRET}")
-    script = TRY + """
+    script = (
+        TRY
+        + """
 print(open("input/train.csv").read())
 for name in ("input/runs/one/run.json", "input/.env"):
     attempt(lambda: print(open(name).read()))
 attempt(lambda: print(open(__file__).read()))
 """
+    )
     task = tmp_path / "task"
     result = await run(folder, script, mechanism, data=task, hidden=(task / "runs", folder), name="001-coder")
     assert "a,b" in result.output
@@ -402,17 +405,27 @@ async def test_a_tree_of_hogs_that_are_small_each_is_stopped(attack: Any) -> Non
 
 
 async def test_memory_that_processes_share_counts_once(attack: Any) -> None:
-    script = HOG.replace("sleep(60)", "sleep(1)") + """
+    result = await attack("""
+import time
 held = b"x" * (150 << 20)
-children = [os.fork() for _ in range(1)]
-if children[-1]:
-    os.fork()
+for _ in range(3):
+    if os.fork() == 0:
+        time.sleep(1.5)
+        os._exit(0)
 time.sleep(1.5)
-if os.getppid() == 1 or all(children):
+print("Final Validation Performance: 0.4")
+""", limits=Limits(memory=300 * MEGABYTE))  # fmt: skip
+    assert result.score == 0.4, result
+
+
+async def test_a_fork_that_ends_first_does_not_end_the_script(attack: Any) -> None:
+    result = await attack("""
+child = os.fork()
+if child:
+    os.waitpid(child, 0)
     print("Final Validation Performance: 0.4")
-"""
-    result = await attack(script, limits=Limits(memory=300 * MEGABYTE))
-    assert result.error is None, result
+""")
+    assert result.score == 0.4, result
 
 
 async def test_an_allocation_beyond_all_bounds_is_out_of_memory(attack: Any) -> None:
