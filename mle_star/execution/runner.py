@@ -32,6 +32,8 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
                     "LOKY_MAX_CPU_COUNT")  # fmt: skip
 GRACE = 10.0
 """Seconds that a supervisor has to end what it supervises; then we do."""
+SPARE_PROCESSES = 8
+"""The kernel's limit is that much higher, so that the watch sees the limit reached; supervisor and init count in it."""
 DEFAULT_LIMITS = Limits()
 
 
@@ -105,7 +107,7 @@ def prepare(job: Job) -> Policy:
         uid=detect.unprivileged_user(mechanism, (*readable, str(workdir))),
         memory=job.limits.memory,
         disk=job.limits.disk,
-        processes=job.limits.processes,
+        processes=job.limits.processes + SPARE_PROCESSES,
     )
 
 

@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,21 +31,27 @@ done
 """Python and this project may lie in a folder that is closed to others: in a mount namespace, show them without it."""
 
 
+@pytest.fixture
+def stage() -> Iterator[Path]:
+    """Make a folder that others can reach; pytest closes its own."""
+    with tempfile.TemporaryDirectory(prefix="mle-star-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="the tests run as an ordinary user already")
 @pytest.mark.skipif(not (UNSHARE and SETPRIV), reason="util-linux is not installed")
 @pytest.mark.slow
-def test_the_hostile_scripts_fail_for_an_ordinary_user_too(tmp_path_factory: pytest.TempPathFactory) -> None:
-    stage = tmp_path_factory.mktemp("ordinary")
-    for place in (stage, stage.parent, stage.parent.parent):
-        place.chmod(0o755)
+def test_the_hostile_scripts_fail_for_an_ordinary_user_too(stage: Path) -> None:
     (stage / "home").mkdir()
     os.chown(stage / "home", int(USER), int(USER))
     paths = sorted({sys.base_prefix, sys.prefix, str(ROOT)})
     tests = [str(ROOT / "tests" / "integration" / name) for name in ("test_hostile.py", "test_contained_work.py")]
+    pytest_itself = f'exec setpriv --reuid={USER} --regid={USER} --clear-groups "$PYTHON" -m pytest'
+    options = f'-q -rs -p no:cacheprovider --rootdir {ROOT} -c {ROOT}/pyproject.toml --basetemp="$STAGE/home/t"'
     command = [
         "unshare", "--mount", "sh", "-c",
-        f'{OPEN_THE_WAY}\ncd "$STAGE/home"\nexec setpriv --reuid={USER} --regid={USER} --clear-groups "$PYTHON" -m pytest '
-        f'-q -rs -p no:cacheprovider --rootdir {ROOT} -c {ROOT}/pyproject.toml --basetemp="$STAGE/home/t" {" ".join(tests)}',
+        f'{OPEN_THE_WAY}\ncd "$STAGE/home"\n{pytest_itself} {options} {" ".join(tests)}',
         "sh", *paths,
     ]  # fmt: skip
     environment = {
