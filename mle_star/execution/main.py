@@ -27,7 +27,7 @@ INTERRUPTED = -1
 
 def run(script: str, ended: Callable[[], None] = lambda: None) -> NoReturn:
     """Run a script, and end with it; `ended` is called between its last line and what it left to do at the exit."""
-    module = _main_module(script)
+    module, process = _main_module(script), os.getpid()
     try:
         with io.open_code(script) as file:
             code = compile(file.read(), script, "exec", dont_inherit=True)
@@ -42,7 +42,8 @@ def run(script: str, ended: Callable[[], None] = lambda: None) -> NoReturn:
     with suppress(BaseException):
         threading._shutdown()  # type: ignore[attr-defined]  # joins the threads that are no daemons: they count
     _flush()
-    ended()
+    if os.getpid() == process:  # a fork of the script may come here before it
+        ended()
     _end(module, status)
 
 
@@ -106,8 +107,9 @@ if __name__ == "__main__":
     ended_pipe, noted_pipe = map(int, pipes)
     for pipe in (ended_pipe, noted_pipe):
         os.set_inheritable(pipe, False)
-    import title  # type: ignore[import-not-found]  # beside this file
+    if sys.platform == "linux":
+        import title  # type: ignore[import-not-found]  # beside this file
 
-    title.show_as([sys.executable, "-u", path])
-    del sys.modules["title"]
+        title.show_as([sys.executable, "-u", path])
+        del sys.modules["title"]
     run(path, lambda: tell(ended_pipe, noted_pipe))

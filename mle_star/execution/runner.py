@@ -24,7 +24,7 @@ from mle_star.execution import outcome
 from mle_star.execution.forkserver import ForkServer, ServerLostError, WarmProcess, servers
 from mle_star.execution.fresh import FreshProcess
 from mle_star.execution.isolation import descendants, detect
-from mle_star.execution.isolation.policy import Mechanism, Policy
+from mle_star.execution.isolation.policy import LEVEL_OF, Mechanism, Policy
 from mle_star.execution.limits import Limits
 from mle_star.execution.watch import Breach, Watch, start_of
 from mle_star.execution.workdir import clear
@@ -37,6 +37,8 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
                     "LOKY_MAX_CPU_COUNT")  # fmt: skip
 GRACE = 10.0
 """Seconds that a supervisor has to end what it supervises; then we do."""
+SPARE_PROCESSES = 8
+"""The kernel's limit is that much higher, so that the watch sees the limit reached; supervisor and init count in it."""
 DEFAULT_LIMITS = Limits()
 
 
@@ -140,7 +142,7 @@ def prepare(job: Job) -> Policy:
         uid=detect.unprivileged_user(mechanism, (*readable, str(workdir))),
         memory=job.limits.memory,
         disk=job.limits.disk,
-        processes=job.limits.processes,
+        processes=job.limits.processes + SPARE_PROCESSES,
     )
 
 
@@ -150,7 +152,9 @@ def _report(job: Job) -> Path:
 
 def _order(job: Job, policy: Policy) -> dict[str, Any]:
     """Say what the process needs to know that becomes the script."""
-    folders = {"HOME": policy.workdir, "TMPDIR": str(Path(policy.workdir, "tmp"))}
+    # Its own /tmp where it has one: the path of a Unix socket, which multiprocessing makes there, has to be short.
+    own_tmp = LEVEL_OF[policy.mechanism] == "full"
+    folders = {"HOME": policy.workdir, "TMPDIR": "/tmp" if own_tmp else f"{policy.workdir}/tmp"}  # noqa: S108
     gpus = {"CUDA_VISIBLE_DEVICES": ",".join(job.gpus)} if job.gpus else {}
     return {
         "policy": asdict(policy),

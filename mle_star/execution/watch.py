@@ -93,7 +93,9 @@ class Watch:
         return out_of_memory(self.limits) if used > self.limits.memory else None
 
     def _disk(self) -> Breach | None:
-        used = folder_size(self.workdir) + deleted_but_open(processes_below(self.supervisor))
+        used = folder_size(self.workdir) + deleted_but_open(
+            processes_below(self.supervisor), os.stat(self.workdir).st_dev
+        )
         if used > self.limits.disk:
             limit = size_in_words(self.limits.disk)
             return Breach("disk", f"The script filled {limit} of disk and was stopped: write less, or delete files.")
@@ -179,7 +181,7 @@ def in_memory(tree: Iterable[int]) -> Iterable[int]:
                 counted.add(place.st_dev)
                 facts = os.statvfs(f"/proc/{pid}/root{path}")
                 yield (facts.f_blocks - facts.f_bfree) * facts.f_frsize
-    yield from (size for path, size in _deleted(tree) if path.startswith("/memfd:"))
+    yield from (size for path, _, size in _deleted(tree) if path.startswith("/memfd:"))
 
 
 def _device(path: str) -> int:
@@ -202,12 +204,12 @@ def folder_size(folder: Path) -> int:
     return size
 
 
-def deleted_but_open(tree: Iterable[int]) -> int:
-    """Add up the files that have no name any more but are open, bytes."""
-    return sum(size for path, size in _deleted(tree) if not path.startswith(("/memfd:", *IN_MEMORY)))
+def deleted_but_open(tree: Iterable[int], device: int) -> int:
+    """Add up the files on a device that have no name any more but are open, bytes."""
+    return sum(size for _, where, size in _deleted(tree) if where == device)
 
 
-def _deleted(tree: Iterable[int]) -> Iterable[tuple[str, int]]:
+def _deleted(tree: Iterable[int]) -> Iterable[tuple[str, int, int]]:
     counted: set[tuple[int, int]] = set()
     for pid in tree:
         with suppress(OSError):
@@ -219,7 +221,7 @@ def _deleted(tree: Iterable[int]) -> Iterable[tuple[str, int]]:
                         file = (facts.st_dev, facts.st_ino)
                         if stat.S_ISREG(facts.st_mode) and file not in counted:
                             counted.add(file)
-                            yield path, facts.st_blocks * 512
+                            yield path, facts.st_dev, facts.st_blocks * 512
 
 
 def _read(path: str) -> bytes:

@@ -20,6 +20,7 @@ from mle_star.models.data_models import ExecutionResult
 LONG = 120.0
 """Seconds that nothing here takes."""
 MECHANISMS: tuple[Mechanism, ...] = ("namespaces", "bubblewrap", "landlock")
+ROOMY = Limits(memory=2 << 30, disk=1 << 30, processes=400)
 NOT_IN_PARTIAL = "the level `partial` does not cover this: docs/isolation.md"
 works = cache(trouble_with)
 
@@ -32,8 +33,8 @@ def need(mechanism: Mechanism) -> Mechanism:
 
 
 async def run(
-    folder: Path, script: str, mechanism: Mechanism | None, *, timeout: float = LONG, name: str = "001-coder",
-    limits: Limits = Limits(memory=2 << 30, disk=1 << 30, processes=400), data: Path | None = None, **more: Any,
+    folder: Path, script: str, mechanism: Mechanism | None, *, seconds: float = LONG, name: str = "001-coder",
+    limits: Limits = ROOMY, data: Path | None = None, **more: Any,
 ) -> ExecutionResult:  # fmt: skip
     """Run a script on a small table."""
     for place in (folder, *folder.parents[:3]):  # pytest closes them; Landlock as root needs a way in
@@ -47,7 +48,7 @@ async def run(
     path.parent.mkdir(exist_ok=True)
     path.write_text(textwrap.dedent(script))
     made = Job(
-        script=path, log=path.with_suffix(".log"), workdir=folder / "work" / name, data=data, timeout=timeout,
+        script=path, log=path.with_suffix(".log"), workdir=folder / "work" / name, data=data, timeout=seconds,
         limits=limits, mechanism=mechanism, **more,
     )  # fmt: skip
     return await run_script(made)

@@ -89,8 +89,10 @@ async def test_no_file_of_the_users_is_read(attack: Any, elsewhere: Path) -> Non
 
 
 async def test_the_home_folder_is_out_of_sight(attack: Any) -> None:
-    result = await attack("import pwd\nfor name in ('/home', '/root', os.path.expanduser('~root')):\n"
-                          "    attempt(lambda: print('SEEN', [n for n in os.listdir(name) if n != '.pyenv']))\n")  # fmt: skip
+    result = await attack("""
+for name in ("/home", "/root"):
+    attempt(lambda: print("SEEN", [n for n in os.listdir(name) if n not in sys.base_prefix.split("/")]))
+""")
     seen = [line for line in result.output.splitlines() if line.startswith("SEEN")]
     assert all(line == "SEEN []" for line in seen), seen
 
@@ -354,7 +356,7 @@ for number in range(1, 65):
 print("begun", flush=True)
 while True:
     pass
-""", timeout=4)  # fmt: skip
+""", seconds=4)  # fmt: skip
     assert (result.error, result.output) == ("timeout", "begun\n")
     assert await gone(str(tmp_path / "scripts"))
 
@@ -373,7 +375,7 @@ for _ in range(9):  # 512 processes in all, should nothing stop it
         pass
 time.sleep(60)
 """
-    result = await attack(bomb, limits=Limits(processes=100), timeout=30)
+    result = await attack(bomb, limits=Limits(processes=100), seconds=30)
     assert result.error == "processes", result
     assert "start fewer workers" in result.message
     assert result.output.startswith("begun")
@@ -405,20 +407,27 @@ async def test_a_tree_of_hogs_that_are_small_each_is_stopped(attack: Any) -> Non
 
 
 async def test_memory_that_processes_share_counts_once(attack: Any) -> None:
-    script = (
-        HOG.replace("sleep(60)", "sleep(1)")
-        + """
+    result = await attack("""
+import time
 held = b"x" * (150 << 20)
-children = [os.fork() for _ in range(1)]
-if children[-1]:
-    os.fork()
+for _ in range(3):
+    if os.fork() == 0:
+        time.sleep(1.5)
+        os._exit(0)
 time.sleep(1.5)
-if os.getppid() == 1 or all(children):
+print("Final Validation Performance: 0.4")
+""", limits=Limits(memory=300 * MEGABYTE))  # fmt: skip
+    assert result.score == 0.4, result
+
+
+async def test_a_fork_that_ends_first_does_not_end_the_script(attack: Any) -> None:
+    result = await attack("""
+child = os.fork()
+if child:
+    os.waitpid(child, 0)
     print("Final Validation Performance: 0.4")
-"""
-    )
-    result = await attack(script, limits=Limits(memory=300 * MEGABYTE))
-    assert result.error is None, result
+""")
+    assert result.score == 0.4, result
 
 
 async def test_an_allocation_beyond_all_bounds_is_out_of_memory(attack: Any) -> None:
