@@ -37,6 +37,7 @@ class WarmProcess:
 
     def __init__(self, connection: socket.socket, pid: int) -> None:
         self._connection = connection
+        self._ending = asyncio.ensure_future(_hear(connection))
         self.pid = pid
 
     async def wait(self) -> int:
@@ -45,7 +46,7 @@ class WarmProcess:
         Raises:
             ServerLostError: The server has died, and the script with it.
         """
-        status: int = (await _hear(self._connection))["status"]
+        status: int = (await asyncio.shield(self._ending))["status"]
         return status
 
     def terminate(self) -> None:
@@ -60,6 +61,8 @@ class WarmProcess:
 
     def close(self) -> None:
         """Let go of it; it is killed if it still runs."""
+        if not self._ending.cancel():
+            self._ending.exception()  # it need not be heard of any more
         self._connection.close()
 
 
