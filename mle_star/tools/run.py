@@ -247,7 +247,8 @@ class Run:
             share = slots_here().shares(self.config.parallel_scripts)[0]
             names = [file.path for file in brief.profile.files]
             data = await asyncio.to_thread(fingerprint, Path(brief.task.dataset_path), names)
-            self._given = repr((data, sys.version, installed_packages(), len(share.cores), len(share.gpus)))
+            threads = (len(share.cores), len(share.gpus))
+            self._given = repr((data, sys.version, installed_packages(), threads, self.config.allow_network))
         return hashlib.sha256(f"{self._given}\n{await self._task()}\n{digest}".encode()).hexdigest()
 
     async def _execute(self, draft: Draft, digest: str) -> ExecutionResult:
