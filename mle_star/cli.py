@@ -96,6 +96,8 @@ def run(
     prompts_dir: Annotated[Path | None, typer.Option("--prompts", metavar="DIR")] = None,
     runs_dir: Annotated[Path | None, typer.Option("--runs-dir", metavar="DIR")] = None,
     out_dir: Annotated[Path | None, typer.Option("--out", metavar="DIR")] = None,
+    search_engine: Annotated[str | None, typer.Option("--search", metavar="ENGINE")] = None,
+    model_cards: Annotated[list[Path] | None, typer.Option("--model-card", metavar="FILE")] = None,
     config: Annotated[
         Path | None,
         typer.Option("--config", metavar="FILE", help="YAML file of settings; options and environment beat it."),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
 Provider = Literal["ollama", "bedrock", "openai", "offline"]
+SearchEngineName = Literal["auto", "google", "duckduckgo", "none"]
 
 
 class MLEStarConfig(BaseSettings):
@@ -53,6 +54,19 @@ class MLEStarConfig(BaseSettings):
     runs_dir: Path = Field(Path("runs"), description="Where the runs' folders are made.")
     out_dir: Path | None = Field(None, description="The run's own folder; left out: <runs_dir>/<run_id>.")
     prompts_dir: Path | None = Field(None, description="Folder of prompts that take the place of the built-in ones.")
+
+    search_engine: SearchEngineName = Field(
+        "auto", description="Where the retriever searches; auto: Google, with keys."
+    )
+    search_queries: int = Field(4, ge=1, le=16, description="Queries that a run sends to the search engine.")
+    search_pages: int = Field(3, ge=1, le=16, description="Web pages read for each solution path.")
+    model_cards: tuple[Path, ...] = Field((), description="Markdown files with models of yours, tried first.")
+
+    @field_validator("model_cards")
+    @classmethod
+    def _from_anywhere(cls, paths: tuple[Path, ...]) -> tuple[Path, ...]:
+        """A run may be resumed from another folder."""
+        return tuple(path.expanduser().absolute() for path in paths)
 
     @classmethod
     def load(cls, yaml_file: Path | None = None, **given: Any) -> Self:

@@ -39,6 +39,22 @@ def check_settings(config: MLEStarConfig) -> None:
                 raise ConfigError(str(error)) from None
 
 
+def check_retrieval(config: MLEStarConfig) -> None:
+    """Check what a new run's retriever works with: the user's cards and the search engine. Nothing is searched.
+
+    Raises:
+        ConfigError: A card's file can't be used, or the engine that was chosen lacks its keys or its package.
+    """
+    from mle_star.cards import read_cards
+    from mle_star.tools.search.engine import make_engine
+
+    try:
+        read_cards(config.model_cards)
+    except ValueError as error:
+        raise ConfigError(f"--model-card: {error}") from None
+    make_engine(config)
+
+
 async def check_model(config: MLEStarConfig) -> None:
     """Call the model once, cheaply.
 
