@@ -60,13 +60,13 @@ class MLEStarOrchestrator:
 
     async def stream(self, task: TaskDescription) -> AsyncGenerator[Event, None]:
         """Run the pipeline and yield its progress; `result` is there afterwards. Raises as `run`."""
-        from mle_star.tools.preflight import check_model, check_retrieval, check_settings
+        from mle_star.tools.preflight import check_models, check_retrieval, check_settings
         from mle_star.tools.profile import inspect_task
 
         check_settings(self.config)
         await asyncio.to_thread(check_retrieval, self.config)
         brief = await asyncio.to_thread(inspect_task, task)
-        await check_model(self.config)
+        await check_models(self.config)
         now = datetime.now(UTC)
         run_id = f"{now:%Y%m%d-%H%M%S}-{Path(task.dataset_path).resolve().name}-{uuid4().hex[:4]}"
         folder = RunFolder((self.config.out_dir or self.config.runs_dir / run_id).absolute())
@@ -91,7 +91,7 @@ class MLEStarOrchestrator:
 
     async def stream_resume(self, run: str | Path) -> AsyncGenerator[Event, None]:
         """Go on with a run and yield its progress. Raises as `resume`."""
-        from mle_star.tools.preflight import check_model, check_settings
+        from mle_star.tools.preflight import check_models, check_settings
 
         folder = await asyncio.to_thread(RunFolder.find, run, self.config.runs_dir)
         about = await asyncio.to_thread(folder.about)
@@ -100,7 +100,7 @@ class MLEStarOrchestrator:
             return
         config = about.config.model_copy(update={"out_dir": folder.path})  # the folder may have been moved
         check_settings(config)
-        await check_model(config)
+        await check_models(config)
         about = about.model_copy(update={"config": config, "status": "running"})
         async with aclosing(self._follow(folder, about)) as events:
             async for event in events:
@@ -190,14 +190,13 @@ def _result(
 @asynccontextmanager
 async def _graph(folder: RunFolder) -> AsyncIterator[CompiledStateGraph[Any, Any, Any, Any]]:
     """Compile the pipeline over the run's own checkpoint file."""
-    from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
     from graphs.pipeline import builder
-    from mle_star.models.state import CHECKPOINTED_TYPES
+    from mle_star.tools.checkpoints import CheckpointSerializer
 
     async with AsyncSqliteSaver.from_conn_string(str(folder.path / "checkpoint.sqlite")) as saver:
-        saver.serde = JsonPlusSerializer(allowed_msgpack_modules=CHECKPOINTED_TYPES)
+        saver.serde = CheckpointSerializer()
         yield builder.compile(checkpointer=saver, name="mle_star")
 
 

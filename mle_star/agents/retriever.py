@@ -40,10 +40,12 @@ async def retriever(state: InitialState, runtime: Runtime[MLEStarConfig]) -> dic
         mine = pages[(path - 1) % paths :: paths]  # dealt out: paths differ, and no page is paid for twice
         answer = await ask(
             run, "retriever", parse_cards, step=step, agent="retriever",
-            path=path, paths=paths, count=count - len(cards), pages=render_pages(mine), taken=listing(cards),
+            schema=list[Proposal], path=path, paths=paths, count=count - len(cards),
+            pages=render_pages(mine), taken=listing(cards),
         )  # fmt: skip
         cards, usage = distinct([*cards, *(answer.value or ())]), usage + answer.usage
-    if len(cards) < count and run.config.model_provider != "offline":  # the embedded model has named all it knows
+    embedded = run.config.model_spec("retriever").provider == "offline"  # it has named all that it can build
+    if len(cards) < count and not embedded:
         await run.emit(
             "note", step=step, agent="retriever",
             message=f"{len(cards)} of {count} models were named; the curated library adds the rest",
@@ -81,8 +83,9 @@ async def web_pages(run: Run, step: str) -> tuple[tuple[Page, ...], Usage]:
         nonlocal usage
         config = run.config
         answer = await ask(
-            run, "search_queries", parse_queries, step=step, agent="retriever", count=config.search_queries
-        )
+            run, "search_queries", parse_queries, step=step, agent="retriever",
+            schema=Queries, count=config.search_queries,
+        )  # fmt: skip
         usage = answer.usage
         queries = (answer.value or ())[: config.search_queries]
         cache = DiskCache(config.runs_dir.absolute() / ".cache" / "search")
@@ -122,11 +125,7 @@ def parse_queries(reply: str) -> tuple[str, ...]:
     Raises:
         ReplyError: There is not one.
     """
-    try:
-        found = parse_json(reply, Queries).queries
-    except ReplyError:
-        found = parse_json(reply, list[str])
-    queries = dict.fromkeys(" ".join(query.split())[:200] for query in found)
+    queries = dict.fromkeys(" ".join(query.split())[:200] for query in parse_json(reply, Queries).queries)
     queries.pop("", None)
     if not queries:
         raise ReplyError("There was no query in the list.")

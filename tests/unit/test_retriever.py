@@ -217,7 +217,7 @@ def test_cards_of_which_none_is_left_are_asked_for_again_with_the_reason() -> No
 
 
 @pytest.mark.parametrize(
-    "reply", ['{"queries": ["a b", "a  b", " ", "c"]}', '["a b", "c"]', "```json\n['a b', 'c',]\n```"]
+    "reply", ['{"queries": ["a b", "a  b", " ", "c"]}', "```json\n{'queries': ['a b', 'c',]}\n```"]
 )
 def test_queries_are_read_from_what_a_model_may_make_of_the_form(reply: str) -> None:
     assert parse_queries(reply) == ("a b", "c")

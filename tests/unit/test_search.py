@@ -182,6 +182,8 @@ def test_with_keys_google_is_searched_unless_it_is_switched_off() -> None:
 @pytest.mark.parametrize("name", ["auto", "google", "duckduckgo"])
 def test_with_the_embedded_model_nothing_is_searched(name: Any) -> None:
     assert make_engine(MLEStarConfig(model_provider="offline", search_engine=name)) is None
+    other = {"retriever": {"provider": "offline"}}
+    assert make_engine(MLEStarConfig(search_engine=name, models=other)) is None  # type: ignore[arg-type]
 
 
 def test_duckduckgo_without_its_package_is_refused_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,15 +44,22 @@ class SearchEngine(Protocol):
 
 
 def make_engine(config: MLEStarConfig) -> SearchEngine | None:
-    """Return the engine that the config names; None where nothing is searched: `auto` without Google's keys.
+    """Return the engine that a run searches with; None where it searches nothing. The embedded model reads no pages.
+
+    Raises:
+        ConfigError: As `named_engine`.
+    """
+    return None if config.model_spec("retriever").provider == "offline" else named_engine(config)
+
+
+def named_engine(config: MLEStarConfig) -> SearchEngine | None:
+    """Return the engine that the config names; None for `none`, and for `auto` without Google's keys.
 
     Raises:
         ConfigError: The engine that is named can't be used as things are.
     """
     from mle_star.tools.search.google import GoogleSearch, google_keys
 
-    if config.model_provider == "offline":
-        return None  # the embedded model reads no pages
     match config.search_engine:
         case "none":
             return None
