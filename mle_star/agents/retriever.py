@@ -40,7 +40,7 @@ async def retriever(state: InitialState, runtime: Runtime[MLEStarConfig]) -> dic
         mine = pages[(path - 1) % paths :: paths]  # dealt out: paths differ, and no page is paid for twice
         answer = await ask(
             run, "retriever", parse_cards, step=step, agent="retriever",
-            schema=list[Proposal], path=path, paths=paths, count=count - len(cards),
+            schema=list[NamedModel], path=path, paths=paths, count=count - len(cards),
             pages=render_pages(mine), taken=listing(cards),
         )  # fmt: skip
         cards, usage = distinct([*cards, *(answer.value or ())]), usage + answer.usage
@@ -132,7 +132,7 @@ def parse_queries(reply: str) -> tuple[str, ...]:
     return tuple(queries)
 
 
-class Proposal(BaseModel):
+class NamedModel(BaseModel):
     """What retriever asks for, M times."""
 
     name: str
@@ -148,21 +148,15 @@ def parse_cards(reply: str) -> tuple[ModelCard, ...]:
         ReplyError: None is left.
     """
     cards, problems = [], []
-    for proposal in parse_json(reply, list[Proposal]):
+    for named in parse_json(reply, list[NamedModel]):
         try:
-            code = parse_script(proposal.example_code)
+            code = parse_script(named.example_code)
         except ReplyError as error:
-            problems.append(f"{proposal.name}: {error}")
+            problems.append(f"{named.name}: {error}")
             continue
-        source = proposal.source if proposal.source.startswith(("http://", "https://")) else "model"
-        cards.append(
-            ModelCard(
-                name=" ".join(proposal.name.split())[:200],
-                description=proposal.description,
-                example_code=code,
-                source=source,
-            )
-        )
+        name = " ".join(named.name.split())[:200]
+        source = named.source if named.source.startswith(("http://", "https://")) else "model"
+        cards.append(ModelCard(name=name, description=named.description, example_code=code, source=source))
     if found := distinct(cards):
         return found
     raise ReplyError(f"No model is left. {' '.join(problems)}" if problems else "The list holds no model.")
