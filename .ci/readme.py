@@ -19,7 +19,7 @@ def config_table() -> str:
     rows = ["| Field | Default | Bounds | What it is |", "| --- | --- | --- | --- |"]
     properties = MLEStarConfig.model_json_schema()["properties"]
     for name, field in MLEStarConfig.model_fields.items():
-        default = "" if field.default in (None, PydanticUndefined) else f"`{field.default}`"
+        default = "" if field.default in (None, PydanticUndefined, ()) else f"`{field.default}`"
         rows.append(f"| `{name}` | {default} | {bounds(properties[name])} | {field.description} |")
     return "\n".join(rows)
 

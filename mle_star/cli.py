@@ -101,6 +101,8 @@ def run(
     require_isolation: Annotated[str | None, typer.Option("--require-isolation", metavar="LEVEL")] = None,
     allow_network: Annotated[bool | None, typer.Option("--allow-network/--no-network")] = None,
     memory_limit: Annotated[float | None, typer.Option("--memory", metavar="GB")] = None,
+    search_engine: Annotated[str | None, typer.Option("--search", metavar="ENGINE")] = None,
+    model_cards: Annotated[list[Path] | None, typer.Option("--model-card", metavar="FILE")] = None,
     config: Annotated[
         Path | None,
         typer.Option("--config", metavar="FILE", help="YAML file of settings; options and environment beat it."),

@@ -60,10 +60,11 @@ class MLEStarOrchestrator:
 
     async def stream(self, task: TaskDescription) -> AsyncGenerator[Event, None]:
         """Run the pipeline and yield its progress; `result` is there afterwards. Raises as `run`."""
-        from mle_star.tools.preflight import check_isolation, check_models, check_settings
+        from mle_star.tools.preflight import check_isolation, check_models, check_retrieval, check_settings
         from mle_star.tools.profile import inspect_task
 
         check_settings(self.config)
+        await asyncio.to_thread(check_retrieval, self.config)
         await check_isolation(self.config)
         brief = await asyncio.to_thread(inspect_task, task)
         await check_models(self.config)

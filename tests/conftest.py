@@ -12,7 +12,7 @@ import pytest
 @pytest.fixture(autouse=True)
 def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in list(os.environ):
-        if name.startswith(("MLE_STAR_", "LANGSMITH_", "LANGCHAIN_")):
+        if name.startswith(("MLE_STAR_", "LANGSMITH_", "LANGCHAIN_", "GOOGLE_")):
             monkeypatch.delenv(name)
     if Path(".env").is_file():
         monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))

@@ -105,6 +105,7 @@ def submission_script() -> str:
 def default_replies(**changes: Reply) -> dict[str, Reply]:
     """Reply well to every prompt, with the same score everywhere; `changes` replace some."""
     replies: dict[str, Reply] = {
+        "search_queries": lambda p: json.dumps({"queries": ["first query", "second query"]}),
         "retriever": lambda p: cards(int(re.search(r"exactly (\d+) objects", p)[1])),  # type: ignore[index]
         "candidate_evaluator": lambda p: fenced(script(0.5, f"model = {section(p, 'model')!r}")),
         "merger": lambda p: fenced(script(0.5, "merged = True")),

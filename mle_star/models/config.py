@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
 from mle_star.models.language_model import (
@@ -18,6 +18,8 @@ from mle_star.models.language_model import (
     Role,
     limit_name,
 )
+
+SearchEngineName = Literal["auto", "google", "duckduckgo", "none"]
 
 
 class MLEStarConfig(BaseSettings):
@@ -82,6 +84,19 @@ class MLEStarConfig(BaseSettings):
     disk_limit: float | None = Field(None, ge=0.01, description="GB a script may write; left out: from what is free.")
     max_processes: int = Field(1024, ge=16, le=1_000_000, description="Processes and threads of a script at once.")
     output_limit: float = Field(64, ge=0.01, description="MB that a script may print.")
+
+    search_engine: SearchEngineName = Field(
+        "auto", description="Where the retriever searches; auto: Google, with keys."
+    )
+    search_queries: int = Field(4, ge=1, le=16, description="Queries that a run sends to the search engine.")
+    search_pages: int = Field(3, ge=1, le=16, description="Web pages read for each solution path.")
+    model_cards: tuple[Path, ...] = Field((), description="Markdown files with models of yours, tried first.")
+
+    @field_validator("model_cards")
+    @classmethod
+    def _from_anywhere(cls, paths: tuple[Path, ...]) -> tuple[Path, ...]:
+        """A run may be resumed from another folder."""
+        return tuple(path.expanduser().absolute() for path in paths)
 
     @classmethod
     def load(cls, yaml_file: Path | None = None, **given: Any) -> Self:

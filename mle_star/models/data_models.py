@@ -173,7 +173,7 @@ class ModelCard(Frozen):
     description: str = ""
     example_code: str = ""
     source: str = "library"
-    """Where it comes from: a URL, `library` or `user`."""
+    """Where it comes from: the URL of a page, `model`, `library` or `user`."""
 
 
 ErrorKind = Literal[

@@ -86,6 +86,7 @@ def _operations() -> dict[str, Callable[[Prompt], str]]:
     from mle_star.offline import ablating, checking, drafting, ensembling, refining, repairing, rewriting, submitting
 
     return {
+        "search_queries": drafting.search_queries,
         "retriever": drafting.retriever,
         "candidate_evaluator": drafting.candidate_evaluator,
         "merger": drafting.merger,

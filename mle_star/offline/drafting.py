@@ -7,6 +7,7 @@ import re
 
 from mle_star.offline.frame import write_script
 from mle_star.offline.library import family_named, nearest_family, recipes_for
+from mle_star.offline.own_card import own_script
 from mle_star.offline.reading import Prompt
 from mle_star.offline.recipe import Facts, Family
 from mle_star.offline.script import Script, functions_of, models_table
@@ -18,7 +19,8 @@ def retriever(prompt: Prompt) -> str:
     facts = prompt.facts
     count = prompt.number(r"[Nn]ame the (\d+) models", 4)
     path, paths = prompt.number(r"solution path (\d+) of", 1), max(1, prompt.number(r"solution path \d+ of (\d+)", 1))
-    families = recipes_for(facts).families(facts)
+    taken = prompt.part("taken").lower()
+    families = [family for family in recipes_for(facts).families(facts) if family.name.lower() not in taken]
     own = families[(path - 1) % paths :: paths]
     others = [family for family in families if family not in own]
     dealt = [*own, *reversed(others)][:count]
@@ -29,18 +31,31 @@ def retriever(prompt: Prompt) -> str:
     return json.dumps(cards, indent=1, ensure_ascii=False)
 
 
+def search_queries(prompt: Prompt) -> str:
+    """Queries about the kind of data, task and metric. (With this model nothing is searched: see the retriever.)"""
+    facts = prompt.facts
+    kind, metric = f"{facts.modality.replace('_', ' ')} {facts.task_type}", facts.metric.name.replace("_", " ")
+    ways = ("winning solution code", "best model python example", f"optimise {metric}", "benchmark of strong methods")
+    count = prompt.number(r"Write (\d+) queries", len(ways))
+    return json.dumps({"queries": [f"{kind} {way}" for way in ways][:count]})
+
+
 def example(family: Family, facts: Facts) -> str:
     """A card's code: the model's function, as scripts hold it."""
     return (recipes_for(facts).part(family.model, facts) or "").strip() or f"# {family.model}"
 
 
 def candidate_evaluator(prompt: Prompt) -> str:
-    """A script with one card's model; a card from elsewhere is met by the nearest family of the library."""
+    """A script with one card's model. A card from elsewhere: its own estimator, else the library's nearest family."""
     facts = prompt.facts
-    card = prompt.part("model")
-    family = family_named(card.split("\n")[0], facts) or nearest_family(card + "\n" + prompt.part("example"), facts)
+    card, example_code = prompt.part("model"), prompt.part("example")
+    name = card.split("\n")[0]
     seed = prompt.number(r"seed (\d+) for everything else", 0)
     split_seed = prompt.number(r"[Uu]se the seed (\d+) to split", 0)
+    family = family_named(name, facts)
+    if family is None and (script := own_script(name, example_code, facts, seed, split_seed)):
+        return fenced(script)
+    family = family or nearest_family(f"{card}\n{example_code}", facts)
     return fenced(write_script(facts, recipes_for(facts), (family,), seed, split_seed))
 
 

@@ -80,6 +80,7 @@ def examine(config: MLEStarConfig) -> Iterator[Check]:
     yield check_offline()
     yield from asyncio.run(check_models(config))
     yield from check_keys(known_variables(), config.model_provider)
+    yield asyncio.run(check_search(config))
     yield check_studio()
 
 
@@ -280,6 +281,25 @@ def check_keys(variables: Mapping[str, str], provider: str) -> Iterator[Check]:
         else:
             chosen = " and is the provider that the settings name" if name == provider else ""
             yield Check("warn", name, f"no key{chosen}", remedy)
+
+
+async def check_search(config: MLEStarConfig) -> Check:
+    """The web search of the retriever, tried by one query."""
+    from mle_star.tools.search.engine import SearchError, named_engine
+
+    what, remedy = "web search", "set GOOGLE_API_KEY and GOOGLE_SEARCH_ENGINE_ID, or choose --search duckduckgo"
+    if config.search_engine == "none":
+        return Check("ok", what, "is switched off: the model and the curated library name the models")
+    try:
+        engine = named_engine(config)
+        if engine is None:
+            return Check("warn", what, "no key: the model and the curated library name the models", remedy)
+        hits = await engine.search("gradient boosting example code")
+    except ConfigError as error:
+        return Check("warn", what, one_line(str(error), 160), "a run is refused as long as this engine is chosen")
+    except SearchError as error:
+        return Check("warn", what, one_line(str(error), 160), "a run goes on without: the curated library fills in")
+    return Check("ok", what, f"{engine.name} answers, with {len(hits)} hits")
 
 
 def check_studio() -> Check:

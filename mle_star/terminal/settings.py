@@ -42,7 +42,9 @@ def load_config(given: Mapping[str, Any], yaml_file: Path | None, options: Mappi
 
     from mle_star.models.config import MLEStarConfig
 
-    values = {name: value for name, value in given.items() if name in MLEStarConfig.model_fields and value is not None}
+    values = {
+        name: value for name, value in given.items() if name in MLEStarConfig.model_fields and value not in (None, [])
+    }
     for name in DURATIONS:
         if isinstance(values.get(name), str):
             try:
@@ -105,7 +107,7 @@ def describe(field: FieldInfo) -> str:
 
 def _default(field: FieldInfo) -> str:
     value = field.default
-    if value is None:
+    if value in (None, ()):
         return ""
     if isinstance(value, bool):
         return f"default: {'yes' if value else 'no'}"

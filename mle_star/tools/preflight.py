@@ -63,6 +63,22 @@ async def check_isolation(config: MLEStarConfig) -> str:
     return str(isolation)
 
 
+def check_retrieval(config: MLEStarConfig) -> None:
+    """Check what a new run's retriever works with: the user's cards and the search engine. Nothing is searched.
+
+    Raises:
+        ConfigError: A card's file can't be used, or the engine that was chosen lacks its keys or its package.
+    """
+    from mle_star.cards import read_cards
+    from mle_star.tools.search.engine import make_engine
+
+    try:
+        read_cards(config.model_cards)
+    except ValueError as error:
+        raise ConfigError(f"--model-card: {error}") from None
+    make_engine(config)
+
+
 async def check_models(config: MLEStarConfig) -> None:
     """Call each model that an agent asks once, cheaply.
 

@@ -194,6 +194,17 @@ class Run:
         except RuntimeError:  # outside of a graph
             return
 
+    async def once(self, name: str, find: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+        """Return what was found under this name before in this run, or find it: paths that ask at once share it."""
+        path = self.folder / f"{name}.json"
+        async with self._locks[name]:
+            if await asyncio.to_thread(path.is_file):
+                known: dict[str, Any] = json.loads(await asyncio.to_thread(path.read_text, encoding="utf-8"))
+                return known
+            found = await find()
+            await asyncio.to_thread(write_atomically, path, json.dumps(found, indent=1, ensure_ascii=False))
+            return found
+
     # Replies
 
     def client_of(self, agent: str) -> ModelClient:

@@ -18,6 +18,7 @@ from mle_star.models.data_models import TaskDescription
 from mle_star.offline.chat import OfflineChatModel
 from mle_star.tools.brief import render_brief
 from mle_star.tools.profile import inspect_task
+from tests.unit.offline.simulate import COMMON
 
 ENVIRONMENT = """packages: lightgbm 4.7.0, numpy 2.4.6, pandas 3.1.1, pillow 13.0.0, scikit-learn 1.9.1, skrub 0.11.0
 cores: 1
@@ -28,7 +29,7 @@ PLAIN = ("the", "film", "a", "story", "with", "actors", "and", "some", "scenes",
 
 
 def ask(name: str, **values: object) -> str:
-    text = prompts.render(name, **{"subsample": "30,000", "environment": ENVIRONMENT, **values})
+    text = prompts.render(name, **{**COMMON, "environment": ENVIRONMENT, **values})
     return str(OfflineChatModel().invoke(text).content)
 
 

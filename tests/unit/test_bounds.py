@@ -10,6 +10,7 @@ from mle_star.models.config import MLEStarConfig
 LEAST = {
     "num_solutions": 1, "num_retrieved_models": 1, "outer_loop_iterations": 0, "inner_loop_iterations": 1,
     "ensemble_iterations": 0, "max_debug_retries": 0, "reply_retries": 0, "leakage_check": False,
+    "search_engine": "none",
 }  # fmt: skip
 
 
@@ -19,6 +20,15 @@ def config(**settings: object) -> MLEStarConfig:
 
 def test_the_smallest_run_asks_for_models_a_script_its_data_and_two_submissions() -> None:
     assert most_questions(config()) == 1 + 1 + 1 + 2 * 4
+
+
+def test_a_search_takes_one_question() -> None:
+    assert most_questions(config(search_engine="auto")) == most_questions(config()) + 1
+
+
+def test_cards_of_the_users_own_are_tried_even_where_they_are_more() -> None:
+    cards = {"model_cards": ("a.md", "b.md", "c.md")}
+    assert most_questions(config(**cards)) == most_questions(config(num_retrieved_models=3))
 
 
 def test_a_leakage_check_takes_three_questions_for_every_script_that_scores() -> None:

@@ -24,6 +24,7 @@ def _folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("subsample_size", 99), ("seed", -1), ("seed", 2**31), ("temperature", 2.5), ("max_tokens", 1),
         ("model_id", ""), ("model_provider", "anthropic"), ("ollama_base_url", "localhost:11434"),
         ("openai_base_url", "ftp://x"), ("model_timeout", 0), ("reply_retries", 9), ("time_limit", 0),
+        ("search_engine", "bing"), ("search_queries", 0), ("search_pages", 17),
         ("script_timeout", -1), ("parallel_scripts", 0), ("num_solutions", "two"),
     ],
 )  # fmt: skip

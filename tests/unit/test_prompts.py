@@ -12,6 +12,7 @@ from graphs import pipeline
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.errors import ConfigError
 from mle_star.tools.preflight import check_settings
+from mle_star.tools.search.engine import Hit
 from tests.stage import GARBAGE, SMALL, play, whole_run
 
 KNOWN = {"task", "environment", "direction", "subsample"}
@@ -27,8 +28,15 @@ def given() -> dict[str, set[str]]:
         found.setdefault(name, set(values))
         return prompts.render(name, folder, **values)
 
+    class Engine:
+        name = "scripted"
+
+        async def search(self, query: str) -> list[Hit]:
+            return []
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mle_star.tools.ask.render", render)
+        patch.setattr("mle_star.agents.retriever.make_engine", lambda config: Engine())
         for coder in ({}, {"coder": lambda prompt: GARBAGE}):  # without a usable block, the whole script is asked for
             stage = whole_run()
             stage.replies |= coder

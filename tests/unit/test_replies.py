@@ -164,7 +164,8 @@ def test_a_reply_that_neither_revises_nor_says_that_all_is_used_is_refused() -> 
 
 
 def test_model_cards_of_the_same_name_are_one() -> None:
-    cards = json.dumps([{"name": "LightGBM", "description": "1"}, {"name": " lightgbm "}, {"name": "Ridge"}])
+    named = ({"name": "LightGBM", "description": "1"}, {"name": " lightgbm "}, {"name": "Ridge"})
+    cards = json.dumps([card | {"example_code": "x = 1"} for card in named])
     assert [(card.name, card.description) for card in parse_cards(cards)] == [("LightGBM", "1"), ("Ridge", "")]
 
 

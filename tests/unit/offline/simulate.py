@@ -18,7 +18,9 @@ from mle_star.offline.chat import OfflineChatModel
 from mle_star.tools.brief import render_brief
 from mle_star.tools.profile import inspect_task
 
-COMMON: dict[str, object] = {"subsample": "30,000", "direction": "as the task says", "baseline": "nothing yet"}
+COMMON: dict[str, object] = {
+    "subsample": "30,000", "direction": "as the task says", "baseline": "nothing yet", "pages": "none", "taken": "none",
+}  # fmt: skip
 """What prompts ask for beside the material: a test gives its own where it matters."""
 
 OF_PROBABILITIES = {"auc_roc", "log_loss", "average_precision", "brier"}

@@ -35,6 +35,8 @@ SUMMARY = """- Unchanged: 0.81 (higher is better)
 - `lightgbm` with leaves=4 instead of 9: 0.80 (-0.01, worse)
 The score depends most on `string_features`, which is worth improving."""
 
+NOTHING_FOUND = {"pages": "none", "taken": "none"}
+
 
 def people(rows: int = 200) -> pd.DataFrame:
     generator = np.random.default_rng(0)
@@ -116,7 +118,7 @@ def test_every_family_makes_a_script_that_compiles(task: Task, family: object) -
 
 
 def test_the_same_prompt_has_the_same_reply_and_tells_what_it_cost(task: Task) -> None:
-    prompt = prompts.render("retriever", **common(task), path=1, paths=1, count=4)
+    prompt = prompts.render("retriever", **common(task), **NOTHING_FOUND, path=1, paths=1, count=4)
     first, second = (OfflineChatModel().invoke(prompt) for _ in range(2))
     assert first.text == second.text
     assert first.usage_metadata is not None
@@ -124,7 +126,7 @@ def test_the_same_prompt_has_the_same_reply_and_tells_what_it_cost(task: Task) -
 
 
 async def test_it_answers_asynchronously_too(task: Task) -> None:
-    prompt = prompts.render("retriever", **common(task), path=1, paths=1, count=2)
+    prompt = prompts.render("retriever", **common(task), **NOTHING_FOUND, path=1, paths=1, count=2)
     reply = await OfflineChatModel().ainvoke([HumanMessage(prompt)])
     assert len(json.loads(reply.text)) == 2
 
@@ -405,3 +407,13 @@ def test_scripts_of_others_get_replies_of_the_right_form(task: Task) -> None:
 
 def test_other_talk_is_answered_with_a_hint() -> None:
     assert "model_provider" in OfflineChatModel().invoke("Tell me a joke.").text
+
+
+def test_models_that_are_chosen_already_are_not_named_again(task: Task) -> None:
+    first, *_ = cards(task)
+    reply = ask("retriever", **common(task), path=1, paths=1, count=4, taken=f"- {first['name']}")
+    assert first["name"] not in {card["name"] for card in json.loads(reply)}
+
+
+def test_queries_are_written_as_many_as_are_asked_for(task: Task) -> None:
+    assert len(json.loads(ask("search_queries", **common(task), count=3))["queries"]) == 3
