@@ -14,7 +14,7 @@ from mle_star.agents.ensembler import ensembler
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import Attempt
 from mle_star.models.state import EnsembleInput, EnsembleOutput, EnsembleState
-from mle_star.tools.ask import RETRY
+from mle_star.tools.calling import RETRY
 from mle_star.tools.ledger import record, record_skip
 from mle_star.tools.run import Run
 

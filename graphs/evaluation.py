@@ -12,7 +12,7 @@ from mle_star.agents.leakage_checker import is_cleared, leakage_checker
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import Usage
 from mle_star.models.state import EvaluationInput, EvaluationOutput, EvaluationState, Outcome
-from mle_star.tools.ask import RETRY
+from mle_star.tools.calling import RETRY
 from mle_star.tools.run import Run
 
 

@@ -22,7 +22,7 @@ from mle_star.models.state import (
     InitialState,
     PathInput,
 )
-from mle_star.tools.ask import RETRY
+from mle_star.tools.calling import RETRY
 from mle_star.tools.ledger import promote, record
 from mle_star.tools.run import Run
 

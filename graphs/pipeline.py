@@ -14,7 +14,7 @@ from mle_star.agents.submission import submission
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import Usage
 from mle_star.models.state import PathInput, PathOutput, PathState, PipelineInput, PipelineOutput, PipelineState
-from mle_star.tools.ask import RETRY
+from mle_star.tools.calling import RETRY
 from mle_star.tools.ledger import record
 from mle_star.tools.run import Run
 

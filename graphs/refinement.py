@@ -17,7 +17,7 @@ from mle_star.agents.summarizer import summarizer
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import Attempt, Solution
 from mle_star.models.state import RefinementInput, RefinementOutput, RefinementState
-from mle_star.tools.ask import RETRY
+from mle_star.tools.calling import RETRY
 from mle_star.tools.ledger import record, record_skip
 from mle_star.tools.run import Run
 

@@ -12,7 +12,8 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import TaskDescription
-from mle_star.tools.ask import Answer, ModelUnavailableError, ask
+from mle_star.tools.ask import Answer, ask
+from mle_star.tools.calling import ModelUnavailableError
 from mle_star.tools.replies import ReplyError
 from mle_star.tools.run import Run
 from mle_star.tools.run_folder import RunFolder
