@@ -167,7 +167,7 @@ def doctor(runs_dir: RunsDir = None) -> int:
 @app.command()
 def graph(
     name: Annotated[
-        str, typer.Argument(metavar="[NAME]", help="mle_star, initial, refinement, ensemble or evaluation.")
+        str, typer.Argument(metavar="[NAME]", help="mle_star, initial, refinement, ensemble, evaluation or submission.")
     ] = "mle_star",
 ) -> None:
     """Print a graph as Mermaid."""

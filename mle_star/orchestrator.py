@@ -143,6 +143,10 @@ class MLEStarOrchestrator:
                     state = (await graph.aget_state(thread)).values
                     brief = await asyncio.to_thread(folder.brief)
                     history = await asyncio.to_thread(folder.history)
+                    early = await asyncio.to_thread(folder.submission)
+                    if early and not state.get("submission_path"):  # broken off, with a submission from before
+                        path = str(folder.path / "final" / "submission.csv")
+                        state = state | {"submission_path": path, "final_score": early.score}
                     self.result = _result(about, brief, state, history, ending, run.elapsed if run else 0.0)
                     done = about.model_copy(update={"status": self.result.status, "result": self.result})
                     await asyncio.to_thread(folder.write, done)

@@ -287,6 +287,6 @@ def most_calls(config: MLEStarConfig) -> int:
     initial = 1 + models * (1 + scored) + (models - 1) * (1 + scored) + (1 + scored)
     block = (1 + debug) + 1 + 1 + plans * (1 + scored) + (plans - 1)
     ensemble = config.ensemble_iterations * (2 + scored) if config.num_solutions > 1 else 0
-    submissions = (config.num_solutions + 1) * (3 + debug)
+    submissions = (2 * config.num_solutions + 1) * (3 + debug)  # each path's first solution, then best first
     questions = config.num_solutions * (initial + blocks * block) + ensemble + submissions
     return questions * (1 + config.reply_retries)

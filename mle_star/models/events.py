@@ -51,4 +51,6 @@ class Event(Frozen):
             return head  # type: ignore[return-value]
         if self.path is None:
             return None
+        if rest == "submission":
+            return "submission"
         return "refinement" if rest[:1] == "t" and rest[1:2].isdigit() else "initial"

@@ -219,8 +219,33 @@ class EnsembleState(EnsembleInput, EnsembleOutput):
     spent: bool
 
 
+class SubmissionInput(TypedDict):
+    path: NotRequired[int]
+    """Which path's first solution this is; none for the submission at the end."""
+    ranked: tuple[Solution, ...]
+    """Best first: what to submit if the one before can't be."""
+    ready: tuple[str, ...]
+    """The steps of solutions of which a valid submission is there already."""
+
+
+class SubmissionOutput(Accounting):
+    final_score: float | None
+    final_solution: str | None
+    submission_path: str | None
+    submissions: Annotated[list[Solution], add]
+    """Solutions that a valid submission was made from."""
+
+
+class SubmissionState(SubmissionInput, SubmissionOutput):
+    submitted: int
+    """How many solutions were tried."""
+    draft: Draft | None
+    outcome: Outcome
+
+
 class PathOutput(Accounting):
     solutions: Annotated[list[Solution], add]
+    submissions: Annotated[list[Solution], add]
 
 
 class PathState(PathInput, PathOutput):
@@ -239,11 +264,10 @@ class PipelineOutput(Accounting):
 
 class PipelineState(PipelineInput, PipelineOutput):
     solutions: Annotated[list[Solution], add]
+    submissions: Annotated[list[Solution], add]
+    """Solutions that were submitted while the search went on."""
     solution: Solution | None
     """The winner; written by ensemble."""
     ranked: tuple[Solution, ...]
-    """The winner, then the other solutions, best first: what to submit if the one before can't be."""
-    submitted: int
-    """How many solutions were tried for the submission."""
-    draft: Draft | None
-    outcome: Outcome
+    """The winner, then the other solutions, best first; written by choose, as `ready`."""
+    ready: tuple[str, ...]

@@ -84,10 +84,10 @@ def ablation_summaries(steps: list[StepRecord]) -> list[tuple[str, str]]:
     return sorted((record.step, record.note) for record in steps if record.step.endswith(".ablation") and record.note)
 
 
-def winning_step(steps: list[StepRecord]) -> str:
+def winning_step(folder: RunFolder) -> str:
     """Name the step whose solution was submitted; empty if none was."""
-    notes = [record.note for record in steps if record.agent == "submission" and record.accepted]
-    return notes[-1].removeprefix("from ") if notes else ""
+    kept = folder.submission()
+    return kept.step if kept else ""
 
 
 def _headline(console: Console, title: str) -> None:
@@ -116,7 +116,7 @@ def _table(steps: list[StepRecord], whole: list[StepRecord], console: Console) -
 def _print_ending(console: Console, run: Glance, view: View | None, steps: list[StepRecord]) -> None:
     result = run.about.result if run.status not in ("running", "killed") else None
     lines = result_lines(result, run.folder)[:-1] if result else [("result", run.status)]
-    if winner := winning_step(steps):
+    if winner := winning_step(run.folder):
         lines.insert(1, ("winner", winner))
     elif view and view.best is not None:
         lines.insert(1, ("best yet", f"{score_text(view.best)}  {view.best_step}"))
@@ -150,7 +150,7 @@ def as_record(run: Glance) -> dict[str, Any]:
         "started": about.started,
         "seconds": run.seconds,
         "score": run.score,
-        "winner": winning_step(steps) or (view.best_step if view else ""),
+        "winner": winning_step(folder) or (view.best_step if view else ""),
         "trail": list(view.trail) if view else [],
         "submission": str(submission) if submission.is_file() else None,
         "solution": str(solution) if solution.is_file() else None,

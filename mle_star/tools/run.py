@@ -20,13 +20,14 @@ from langgraph.runtime import Runtime
 from mle_star.execution.cores import core_pool
 from mle_star.execution.runner import Job, run_script
 from mle_star.models.config import MLEStarConfig
-from mle_star.models.data_models import ExecutionResult, TaskBrief, TaskDescription
+from mle_star.models.data_models import ExecutionResult, Solution, TaskBrief, TaskDescription
 from mle_star.models.events import Event, Kind
 from mle_star.models.state import Draft
 from mle_star.tools.brief import render_brief
 from mle_star.tools.environment import render_environment
 from mle_star.tools.files import append_line, last_line, write_atomically
 from mle_star.tools.run_folder import RunFolder
+from mle_star.tools.submissions import collect, keep, written_by
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -46,6 +47,7 @@ class Run:
         self._brief: TaskBrief | None = None
         self._lock = asyncio.Lock()
         self._writing = asyncio.Lock()
+        self._keeping = asyncio.Lock()
         self._known: dict[str, ExecutionResult] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._replies: dict[str, Path] = {}
@@ -204,9 +206,11 @@ class Run:
         """
         data = (await self.brief()).model_dump_json()
         digest = hashlib.sha256(f"{data}\n{draft.delivers}\n{draft.script}".encode()).hexdigest()[:16]
-        if draft.delivers == "submission" and not self.submission_file.is_file():
-            self._known.pop(digest, None)
         async with self._locks[digest]:  # the same script may be running on another path right now
+            if draft.delivers == "submission" and digest in self._known:
+                known = self._known[digest]
+                if known.ok and not written_by(known.script_path).is_file():
+                    del self._known[digest]
             if digest in self._known:
                 return self._known[digest], False
             return await self._execute(draft, digest), True
@@ -236,7 +240,7 @@ class Run:
         if result.error == "timeout" and timeout < self.config.script_timeout:
             result = result.model_copy(update={"error": "no time left"})  # nothing that a repair would mend
         if draft.delivers == "submission":
-            result = await asyncio.to_thread(self._collect, brief, workdir, result)
+            result = await asyncio.to_thread(collect, brief, workdir, result)
         await asyncio.to_thread(shutil.rmtree, workdir, True)
         record = json.dumps({"digest": digest, "step": draft.step, "result": result.model_dump()}, indent=1)
         await asyncio.to_thread(write_atomically, script.with_suffix(".json"), record)
@@ -251,22 +255,14 @@ class Run:
 
     @property
     def submission_file(self) -> Path:
-        """Where the valid submission is put."""
+        """Where the best valid submission is put."""
         return self.folder / "final" / "submission.csv"
 
-    def _collect(self, brief: TaskBrief, workdir: Path, result: ExecutionResult) -> ExecutionResult:
-        """Check the submission that a script wrote, and keep it when it is valid."""
-        from mle_star.tools.submission_check import check_submission
-
-        if not result.ok:
-            return result
-        written = workdir / "final" / "submission.csv"
-        if problems := check_submission(written, brief):
-            message = "The submission is not valid:\n" + "\n".join(f"- {problem}" for problem in problems)
-            return result.model_copy(update={"error": "bad submission", "message": message})
-        written.replace(self.submission_file)
-        shutil.copyfile(result.script_path, self.submission_file.with_name("solution.py"))
-        return result
+    async def keep(self, source: Solution, result: ExecutionResult) -> None:
+        """Take on the valid submission that a script wrote for `source`, unless there is a better one."""
+        metric = (await self.brief()).metric
+        async with self._keeping:
+            await asyncio.to_thread(keep, self.submission_file.parent, metric, source, result)
 
 
 _RUNS: dict[Any, Run] = {}

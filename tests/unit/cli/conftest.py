@@ -14,6 +14,7 @@ from mle_star.models.data_models import DataProfile, RunResult, TaskBrief, TaskD
 from mle_star.models.events import Event
 from mle_star.models.metric import Metric
 from mle_star.tools.run_folder import About, RunFolder
+from mle_star.tools.submissions import Kept
 
 METRIC = Metric(name="accuracy", maximize=True)
 EVENTS: tuple[dict[str, Any], ...] = (
@@ -58,6 +59,8 @@ def make_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeRun:
         if status == "succeeded":
             (folder.path / "final" / "submission.csv").write_text("id,y\n1,0\n")
             (folder.path / "final" / "solution.py").write_text("pass\n")
+            kept = Kept(step="p1.t0.k0", score=0.85, made_by="009-submission.py")
+            (folder.path / "final" / "submission.json").write_text(kept.model_dump_json())
         events = [Event(**{"seq": seq, "elapsed": float(seq)} | event) for seq, event in enumerate(EVENTS, 1)]
         lines = "".join(event.model_dump_json(exclude_defaults=True) + "\n" for event in events)
         (folder.path / "events.jsonl").write_text(lines)
