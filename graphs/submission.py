@@ -16,7 +16,6 @@ from graphs import evaluation
 from mle_star.agents.submission import step_name, submission
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.state import SubmissionInput, SubmissionOutput, SubmissionState
-from mle_star.tools.calling import RETRY
 from mle_star.tools.ledger import record, record_submission
 from mle_star.tools.run import Run
 
@@ -74,7 +73,7 @@ def is_valid(state: SubmissionState) -> Line | Literal["valid"]:
 def draw_up(execute: str) -> StateGraph[SubmissionState, MLEStarConfig, SubmissionInput, SubmissionOutput]:
     """Build the graph; a drawing of the whole needs another name for the node `execute` in each place."""
     builder = StateGraph(SubmissionState, MLEStarConfig, input_schema=SubmissionInput, output_schema=SubmissionOutput)
-    builder.add_node(submission, retry_policy=RETRY)
+    builder.add_node(submission)
     builder.add_node(execute, evaluation.graph)
     builder.add_node(finish)
     builder.add_node(take)

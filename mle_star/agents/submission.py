@@ -62,7 +62,7 @@ async def without_subsampling(run: Run, script: str, step: str) -> tuple[str, Us
         return quote_block(script, block) if block.strip() else ""
 
     names = {"step": step, "agent": "submission"}
-    found = await ask(run, "subsampling_extract", quoted, **names, script=script)
+    found = await ask(run, "subsampling_extract", quoted, **names, schema=Subsampling, script=script)
     if not found.value:
         return script, found.usage
     rewrite = partial(_rewritten, script, found.value)

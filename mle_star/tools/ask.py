@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
@@ -34,12 +34,14 @@ async def ask(
     step: str,
     agent: str,
     attempt: object = "",
+    schema: Any = None,
     **values: object,
 ) -> Answer[T]:
     """Ask one agent's question.
 
     An unusable reply is asked for again, `config.reply_retries` times, with the reason. `attempt` tells apart the times
-    that one step asks the same question.
+    that one step asks the same question. `schema` is the form of the JSON that is wanted, for servers that can be held
+    to one; `parse` has the last word.
 
     Raises:
         ModelUnavailableError: The model can't be reached.
@@ -56,7 +58,7 @@ async def ask(
                 raise TimeoutError
             async with asyncio.timeout(None if seconds == float("inf") else seconds):
                 name = f"{step}-{prompt}{attempt}{f'.{tried}' if tried else ''}"
-                reply = await call(run, messages, agent=agent, name=name)
+                reply = await call(run, messages, agent=agent, name=name, schema=schema)
         except TimeoutError:
             problem = "the time for this phase is over"
             break
