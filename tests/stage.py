@@ -277,16 +277,3 @@ def whole_run() -> Stage:
         subsampling_extract=lambda p: json.dumps({"code_block": next(iter(section(p, "script").splitlines()))}),
     )
     return stage
-
-
-def most_calls(config: MLEStarConfig) -> int:
-    """Say how many model calls a run can make at the most, whatever happens in it."""
-    debug = config.max_debug_retries
-    scored = debug + (2 if config.leakage_check else 0)
-    models, blocks, plans = config.num_retrieved_models, config.outer_loop_iterations, config.inner_loop_iterations
-    initial = 1 + models * (1 + scored) + (models - 1) * (1 + scored) + (1 + scored)
-    block = (1 + debug) + 1 + 1 + plans * (1 + scored) + (plans - 1)
-    ensemble = config.ensemble_iterations * (2 + scored) if config.num_solutions > 1 else 0
-    submissions = (2 * config.num_solutions + 1) * (3 + debug)  # each path's first solution, then best first
-    questions = config.num_solutions * (initial + blocks * block) + ensemble + submissions
-    return questions * (1 + config.reply_retries)

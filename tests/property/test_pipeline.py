@@ -16,6 +16,7 @@ from zlib import crc32
 from hypothesis import strategies as st
 
 from graphs import pipeline
+from mle_star.models.bounds import most_calls
 from mle_star.models.data_models import StepRecord
 from mle_star.tools.submissions import RECORD, Kept
 from tests.property.worlds import METRIC_NAMES, OUTCOMES, in_any, is_score, worth
@@ -29,7 +30,6 @@ from tests.stage import (
     Submitted,
     extraction,
     fenced,
-    most_calls,
     play,
     verdict,
 )
@@ -93,6 +93,7 @@ class Dice(Stage):
                 re.findall(r"^part_\d = .*", p, re.MULTILINE)[-1], f"Plan {crc32(p.encode())}."
             ),
             coder=lambda p: fenced(f"{section(p, 'code_block')[:6]} = {crc32(p.encode())}"),
+            rewrite=lambda p: fenced(re.sub(r"(part_\d) = .*", rf"\1 = {crc32(p.encode())}", section(p, "script"))),
             planner=lambda p: f"Plan {crc32(p.encode())}.",
             leakage_detect=self.judge,
             leakage_correct=lambda p: fenced(f"prepared = -{section(p, 'code_block').split()[-1]}"),

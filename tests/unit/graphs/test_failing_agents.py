@@ -7,7 +7,8 @@ from itertools import count
 import pytest
 
 from graphs import pipeline
-from tests.stage import GARBAGE, SMALL, Outcome, Play, fenced, most_calls, play, whole_run
+from mle_star.models.bounds import most_calls
+from tests.stage import GARBAGE, SMALL, Outcome, Play, fenced, play, whole_run
 from tests.support import Reply, section
 
 PROMPTS = {
