@@ -63,7 +63,7 @@ async def judge(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> dict
         "attempts": [Attempt(plan=state["plan"] or "", score=candidate.score)],
         "best": candidate if leads else best,
         "inner": state["inner"] + 1,
-        "spent": run.time_left() <= 0,
+        "spent": run.over(),
         "history": await record(run, state["outcome"], accepted=leads),
     }
 
@@ -76,7 +76,7 @@ async def skip(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> dict[
     return {
         "attempts": attempts,
         "inner": state["inner"] + 1,
-        "spent": run.time_left() <= 0,
+        "spent": run.over(),
         "history": await record_skip(run, step, "coder" if state["plan"] else "planner", "no usable reply"),
     }
 
@@ -95,7 +95,7 @@ async def adopt(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> dict
         "solution": best or state["solution"],
         "outer": state["outer"] + 1,
         "best": None,
-        "spent": run.time_left() <= 0,
+        "spent": run.over(),
     }
 
 

@@ -96,6 +96,11 @@ def run(
     prompts_dir: Annotated[Path | None, typer.Option("--prompts", metavar="DIR")] = None,
     runs_dir: Annotated[Path | None, typer.Option("--runs-dir", metavar="DIR")] = None,
     out_dir: Annotated[Path | None, typer.Option("--out", metavar="DIR")] = None,
+    token_budget: Annotated[int | None, typer.Option("--max-tokens", metavar="N")] = None,
+    cost_budget: Annotated[float | None, typer.Option("--max-cost", metavar="DOLLARS")] = None,
+    prices: Annotated[Path | None, typer.Option("--prices", metavar="FILE")] = None,
+    context_tokens: Annotated[int | None, typer.Option("--context", metavar="TOKENS")] = None,
+    reply_cache: Annotated[Path | None, typer.Option("--reply-cache", metavar="FILE")] = None,
     config: Annotated[
         Path | None,
         typer.Option("--config", metavar="FILE", help="YAML file of settings; options and environment beat it."),

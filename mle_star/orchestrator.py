@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
     from langgraph.runtime import RunControl
 
+    from mle_star.tools.run import Run
+
 T = TypeVar("T")
 Ending = Literal["succeeded", "no submission", "no script ran", "paused", "failed"]
 RECURSION_LIMIT = 10_000
@@ -147,7 +149,7 @@ class MLEStarOrchestrator:
                     if early and not state.get("submission_path"):  # broken off, with a submission from before
                         path = str(folder.path / "final" / "submission.csv")
                         state = state | {"submission_path": path, "final_score": early.score}
-                    self.result = _result(about, brief, state, history, ending, run.elapsed if run else 0.0)
+                    self.result = _result(about, brief, state, history, ending, run)
                     done = about.model_copy(update={"status": self.result.status, "result": self.result})
                     await asyncio.to_thread(folder.write, done)
                     self._control = None
@@ -164,7 +166,7 @@ def _result(
     state: dict[str, Any],
     history: list[StepRecord],
     ending: tuple[Ending, str] | None,
-    seconds: float,
+    run: Run | None,
 ) -> RunResult:
     """Make the result of what the graph came to."""
     if brief is None:
@@ -172,10 +174,10 @@ def _result(
     ran = any(record.score is not None for record in history)
     if ending is None:
         status: Ending = "succeeded" if state.get("submission_path") else "no submission" if ran else "no script ran"
-        limit = about.config.time_limit
-        if status == "no script ran" and limit is not None and seconds >= limit:
+        cut_short = run.cut_short if run else ""
+        if status == "no script ran" and cut_short:
             status = "no submission"
-        ending = (status, "")
+        ending = (status, cut_short)
     return RunResult(
         run_id=about.run_id,
         status=ending[0],
@@ -186,7 +188,7 @@ def _result(
         metric=brief.metric,
         history=tuple(history),
         usage=state.get("usage") or Usage(),
-        seconds=round(seconds, 1),
+        seconds=round(run.elapsed, 1) if run else 0.0,
     )
 
 

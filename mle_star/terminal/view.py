@@ -68,6 +68,9 @@ class View:
     failed: int = 0
     questions: int = 0
     """How many times an agent asked the model."""
+    tokens: int = 0
+    cost: float = 0.0
+    """US dollars, as far as prices are known."""
     recent: tuple[Event, ...] = ()
     """The last steps and notes."""
     elapsed: float = 0.0
@@ -126,6 +129,8 @@ def advance(view: View, event: Event) -> View:
     view = replace(view, seq=event.seq, elapsed=max(view.elapsed, event.elapsed), phase=phase)
     if event.kind == "agent started":
         view = replace(view, questions=view.questions + 1)
+    if event.kind == "agent finished":
+        view = replace(view, tokens=view.tokens + (event.tokens or 0), cost=view.cost + (event.cost or 0.0))
     if event.kind == "script finished":
         view = replace(view, scripts=view.scripts + 1, failed=view.failed + bool(event.error))
     if event.kind in ("step", "note"):

@@ -63,7 +63,7 @@ async def replace_block(
         run, prompt, lambda reply: parse_code(reply, put_in, block), step=step, agent=agent,
         script=script, code_block=block, **values,
     )  # fmt: skip
-    if first.value is not None or run.time_left(step) <= 0:
+    if first.value is not None or run.over(step):
         return first
     second = await ask(run, "rewrite", rewritten, step=step, agent=agent, script=script, code_block=block, plan=change)
     return Answer(second.value, first.usage + second.usage, second.problem)

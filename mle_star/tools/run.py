@@ -19,22 +19,22 @@ from langgraph.runtime import Runtime
 from mle_star.execution.cores import core_pool
 from mle_star.execution.runner import Job, run_script
 from mle_star.models.config import MLEStarConfig
-from mle_star.models.data_models import ExecutionResult, Solution, TaskBrief, TaskDescription
+from mle_star.models.data_models import ExecutionResult, Solution, TaskBrief, TaskDescription, Usage
 from mle_star.models.events import Event, Kind
 from mle_star.models.state import Draft
+from mle_star.tools.accounting import estimate_tokens, usage_in
 from mle_star.tools.brief import render_brief
+from mle_star.tools.budget import PATHS_SHARE, SHARES, Budget
 from mle_star.tools.environment import render_environment
 from mle_star.tools.files import append_line, last_line, write_atomically
+from mle_star.tools.prices import Price, check_prices, price_of
+from mle_star.tools.reply_files import ReplyFiles
 from mle_star.tools.run_folder import RunFolder
-from mle_star.tools.submissions import collect, keep, written_by
+from mle_star.tools.submissions import clear, collect, keep, kept, written_by
 
 if TYPE_CHECKING:
     from mle_star.models.language_model import ModelSpec
     from mle_star.tools.client import ModelClient
-
-PATHS_SHARE = 0.75
-SHARE_OF_TIME = {"ensemble": 0.85, "submission": 1.0}
-"""By what part of the time limit a phase has to be over, so that there is always time for a submission."""
 
 
 class Run:
@@ -50,13 +50,17 @@ class Run:
         self._keeping = asyncio.Lock()
         self._known: dict[str, ExecutionResult] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._replies: dict[str, Path] = {}
         self._values: dict[str, str] = {}
         self._seq = 0
         self._scripts = 0
         self._started = time.monotonic()
         self._opened = False
         self._clients: dict[ModelSpec, ModelClient] = {}
+        self._prices: dict[ModelSpec, Price | None] = {}
+        self._replies: ReplyFiles
+        self.budget = Budget(config)
+        self.cut_short = ""
+        """Which limit ended a phase of the run before its time; the first one that did."""
         self.slots = asyncio.Semaphore(config.parallel_calls)
         """What a model call holds while it is under way."""
 
@@ -91,7 +95,10 @@ class Run:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         for left_over in (self.folder / "work").iterdir():
             shutil.rmtree(left_over, ignore_errors=True)
-        self._replies = {path.stem.rpartition("-")[2]: path for path in (self.folder / "replies").glob("*.json")}
+        self._replies = ReplyFiles(self.folder / "replies", self.config.reply_cache, self.config.seed)
+        check_prices(self.config)
+        self._prices = {spec: price_of(spec, self.config) for spec in self.config.model_specs()}
+        self.budget.start(usage_in(self.folder / "replies"), kept(self.folder / "final") is not None)
         for path in sorted((self.folder / "scripts").glob("*.json")):
             record = json.loads(path.read_text(encoding="utf-8"))
             self._known[record["digest"]] = ExecutionResult.model_validate(record["result"])
@@ -111,6 +118,8 @@ class Run:
             TaskError: As `brief`.
         """
         self._started = time.monotonic()
+        self.budget.start(Usage(), submitted=False)
+        await asyncio.to_thread(clear, self.folder / "final")
         async with self._lock:
             self._brief, self._values = None, {}
         return await self.brief(task)
@@ -143,8 +152,10 @@ class Run:
         """What any prompt may say without being told: the task, the environment, the metric's direction."""
         if not self._values:
             brief = await self.brief()
+            task = render_brief(brief)
+            self.budget.reserve(estimate_tokens([task]), self.price_of("submission"))
             self._values = {
-                "task": render_brief(brief),
+                "task": task,
                 "environment": await asyncio.to_thread(render_environment, self.config),
                 "direction": brief.metric.direction,
                 "subsample": f"{self.config.subsample_size:,}",
@@ -161,8 +172,16 @@ class Run:
     def time_left(self, step: str = "") -> float:
         """Seconds until the phase of `step` has to be over; infinite without a limit. By default the paths' phase."""
         limit = self.config.time_limit
-        share = SHARE_OF_TIME.get(step.partition(".")[0], PATHS_SHARE)
+        share = SHARES.get(step.partition(".")[0], PATHS_SHARE)
         return float("inf") if limit is None else limit * share - self.elapsed
+
+    def over(self, step: str = "") -> bool:
+        """Tell whether the time or the budget for the phase of `step` is spent."""
+        limit = self.config.time_limit
+        reason = f"the time limit of {limit:,.0f} s is near" if limit and self.time_left(step) <= 0 else ""
+        reason = reason or self.budget.over(step)
+        self.cut_short = self.cut_short or reason
+        return bool(reason)
 
     # Events
 
@@ -191,15 +210,11 @@ class Run:
 
     async def remembered(self, digest: str, name: str, ask: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
         """Return the reply to a request that was answered before, or ask and keep the reply."""
-        if digest in self._replies:
-            text = await asyncio.to_thread(self._replies[digest].read_text, encoding="utf-8")
-            record: dict[str, Any] = json.loads(text)
-            return record
-        record = await ask()
-        path = self.folder / "replies" / f"{name}-{digest}.json"
-        await asyncio.to_thread(write_atomically, path, json.dumps(record, indent=1, ensure_ascii=False))
-        self._replies[digest] = path
-        return record
+        return await self._replies.remembered(digest, name, ask)
+
+    def price_of(self, agent: str) -> Price | None:
+        """Say what the tokens of an agent's model cost; None where that is not known."""
+        return self._prices[self.config.model_spec(agent)]
 
     # Scripts
 
@@ -225,6 +240,7 @@ class Run:
         async with core_pool(self.config.parallel_scripts).share() as cores:
             timeout = min(self.config.script_timeout, self.time_left(draft.step))
             if timeout <= 0:
+                self.over(draft.step)
                 return ExecutionResult(error="no time left", message="The time for this phase of the run is over.")
             self._scripts += 1
             script = self.folder / "scripts" / f"{self._scripts:03d}-{draft.agent}.py"
@@ -243,6 +259,7 @@ class Run:
                 )
             )
         if result.error == "timeout" and timeout < self.config.script_timeout:
+            self.over(draft.step)
             result = result.model_copy(update={"error": "no time left"})  # nothing that a repair would mend
         if draft.delivers == "submission":
             result = await asyncio.to_thread(collect, brief, workdir, result)
@@ -268,6 +285,7 @@ class Run:
         metric = (await self.brief()).metric
         async with self._keeping:
             await asyncio.to_thread(keep, self.submission_file.parent, metric, source, result)
+        self.budget.submitted = True
 
 
 _RUNS: dict[Any, Run] = {}

@@ -70,6 +70,12 @@ def keep(final: Path, metric: Metric, source: Solution, result: ExecutionResult)
     write_atomically(final / RECORD, record.model_dump_json(indent=1))
 
 
+def clear(final: Path) -> None:
+    """Take away what an earlier run left behind in the same folder."""
+    for name in (RECORD, "submission.csv", "solution.py"):
+        (final / name).unlink(missing_ok=True)
+
+
 def _order(metric: Metric, step: str, score: float | None) -> tuple[object, ...]:
     """Best first; the same, whichever of two with the same score was there first."""
     return (*metric.sort_key(score), step)
