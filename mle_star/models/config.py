@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
@@ -75,6 +75,7 @@ class MLEStarConfig(BaseSettings):
     cost_budget: float | None = Field(None, gt=0, description="US dollars that the run's model calls may cost.")
     prices: Path | None = Field(None, description="YAML file of prices, which come before the built-in ones.")
     context_tokens: int | None = Field(None, ge=2048, description="Most tokens of a prompt and its reply together.")
+    review: Literal["off", "plan"] = Field("off", description="plan: ask a person before a block is refined.")
     reply_cache: Path | None = Field(None, description="SQLite file of replies; the same request is not paid twice.")
 
     @classmethod

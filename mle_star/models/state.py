@@ -194,6 +194,8 @@ class RefinementState(RefinementInput, RefinementOutput):
     """p_k; None when no usable plan came."""
     attempts: Annotated[list[Attempt], DeltaChannel(tried)]
     """(p_k, h_k) of the current block."""
+    decision: str
+    """What a person answered to the plan; written by review."""
     best: Solution | None
     """The best candidate of the current block."""
     spent: bool

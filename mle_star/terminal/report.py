@@ -45,7 +45,7 @@ def run_name(folder: RunFolder) -> str:
 def result_lines(result: RunResult, folder: RunFolder) -> list[tuple[str, str]]:
     """Say what a run came to, as (what, text)."""
     name, ending = run_name(folder), ENDINGS[result.status]
-    said = f": {result.message}" if result.message and result.status != "paused" else ""
+    said = f": {result.message}" if result.message not in ("", "paused", "interrupted") else ""
     lines = [("result", ending + said)]
     if result.final_score is not None:
         metric = f"{result.metric.name}, {result.metric.direction}, on held-out rows"
