@@ -11,6 +11,7 @@ from pydantic_core import PydanticUndefined
 
 from mle_star.models.config import MLEStarConfig
 
+GRAPHS = ("mle_star", "initial", "refinement", "ensemble", "evaluation", "submission")
 README = Path(__file__).parent.parent / "README.md"
 
 
@@ -46,7 +47,9 @@ def drawing(name: str) -> str:
 
 def with_generated_parts(text: str) -> str:
     """Put the generated parts between their marks."""
-    drawings = {name: drawing(name) for name in ("mle_star", "initial", "refinement", "ensemble", "evaluation")}
+    drawings = {
+        name: drawing(name) for name in ("mle_star", "initial", "refinement", "ensemble", "evaluation", "submission")
+    }
     for mark, part in (drawings | {"config": config_table()}).items():
         pattern = rf"<!-- {mark} -->.*?<!-- end of {mark} -->"
         filled = f"<!-- {mark} -->\n\n{part}\n\n<!-- end of {mark} -->"

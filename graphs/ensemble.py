@@ -22,7 +22,7 @@ async def best_single(state: EnsembleState, runtime: Runtime[MLEStarConfig]) -> 
     """Begin with the best solution: what an ensemble has to beat."""
     run = await Run.of(runtime)
     metric = (await run.brief(state["task"])).metric
-    spent = run.time_left("ensemble") <= 0
+    spent = run.over("ensemble")
     ordered = sorted(state["solutions"], key=lambda solution: (*metric.sort_key(solution.score), solution.step))
     return {"solution": ordered[0] if ordered else None, "round": 0, "attempts": Overwrite([]), "spent": spent}
 
@@ -53,7 +53,7 @@ async def judge(state: EnsembleState, runtime: Runtime[MLEStarConfig]) -> dict[s
         "attempts": [Attempt(plan=state["plan"] or "", score=ensemble.score)],
         "solution": ensemble if better else best,
         "round": state["round"] + 1,
-        "spent": run.time_left("ensemble") <= 0,
+        "spent": run.over("ensemble"),
         "history": await record(run, state["outcome"], accepted=better),
     }
 
@@ -65,7 +65,7 @@ async def skip(state: EnsembleState, runtime: Runtime[MLEStarConfig]) -> dict[st
     return {
         "attempts": [Attempt(plan=state["plan"], score=None)] if state["plan"] else [],
         "round": state["round"] + 1,
-        "spent": run.time_left("ensemble") <= 0,
+        "spent": run.over("ensemble"),
         "history": await record_skip(run, f"ensemble.r{state['round']}", agent, "no usable reply"),
     }
 

@@ -101,7 +101,7 @@ async def judge_merge(state: InitialState, runtime: Runtime[MLEStarConfig]) -> d
         "better": better,
         "ranked": state["ranked"][1:],
         "merges": state["merges"] + 1,
-        "spent": run.time_left() <= 0,
+        "spent": run.over(),
         "history": await record(run, state["outcome"], accepted=better),
     }
 

@@ -8,22 +8,25 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite, Send
 
-from graphs import ensemble, evaluation, initial, refinement
+from graphs import ensemble, initial, refinement, submission
 from mle_star import __version__
-from mle_star.agents.submission import submission
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import Usage
 from mle_star.models.state import PathInput, PathOutput, PathState, PipelineInput, PipelineOutput, PipelineState
-from mle_star.tools.ledger import record
 from mle_star.tools.preflight import check_isolation
 from mle_star.tools.run import Run
 
 # One solution path.
 
 
-def has_solution(state: PathState) -> Literal["refine", "no candidate ran"]:
-    """Refine s_0, if there is one."""
-    return "refine" if state.get("solution") else "no candidate ran"
+def after_initial(state: PathState, runtime: Runtime[MLEStarConfig]) -> list[Any]:
+    """Refine s_0, if there is one; beside that, have it submitted, so that there is a submission early on."""
+    solution = state.get("solution")
+    if solution is None:
+        return ["no candidate ran"]
+    blocks = (runtime.context or MLEStarConfig()).outer_loop_iterations
+    early = {"path": state.get("path", 1), "ranked": (solution,), "ready": ()}
+    return ["refine", Send("early_submission", early)] if blocks else ["refine"]
 
 
 def hand_over(state: PathState) -> dict[str, Any]:
@@ -34,10 +37,16 @@ def hand_over(state: PathState) -> dict[str, Any]:
 path_builder = StateGraph(PathState, MLEStarConfig, input_schema=PathInput, output_schema=PathOutput)
 path_builder.add_node("initial", initial.graph)
 path_builder.add_node("refinement", refinement.graph)
+path_builder.add_node("early_submission", submission.early_graph)
 path_builder.add_node(hand_over)
 path_builder.add_edge(START, "initial")
-path_builder.add_conditional_edges("initial", has_solution, {"refine": "refinement", "no candidate ran": END})
+path_builder.add_conditional_edges(
+    "initial",
+    after_initial,
+    {"refine": "refinement", "submit early": "early_submission", "no candidate ran": END},
+)
 path_builder.add_edge("refinement", "hand_over")
+path_builder.add_edge("early_submission", "hand_over")
 path_builder.add_edge("hand_over", END)
 path_graph = path_builder.compile(name="solution_path")
 
@@ -51,9 +60,8 @@ async def inspect(state: PipelineState, runtime: Runtime[MLEStarConfig]) -> dict
     await run.begin(state["task"])
     await run.emit("run started", message=f"mle-star {__version__}")
     await run.emit("note", message=await check_isolation(run.config))
-    return {"solutions": Overwrite([]), "history": Overwrite([]), "usage": Overwrite(Usage())} | dict.fromkeys(
-        ("final_score", "final_solution", "submission_path")
-    )
+    fresh = {name: Overwrite([]) for name in ("solutions", "submissions", "history")} | {"usage": Overwrite(Usage())}
+    return fresh | dict.fromkeys(("final_score", "final_solution", "submission_path"))
 
 
 def each_path(state: PipelineState, runtime: Runtime[MLEStarConfig]) -> list[Send]:
@@ -66,13 +74,15 @@ async def choose(state: PipelineState, runtime: Runtime[MLEStarConfig]) -> dict[
     """Put the winner first, then the other solutions, best first, should the winner fail to predict the test set."""
     run = await Run.of(runtime)
     metric = (await run.brief()).metric
-    winner = state["solution"]
+    winner, early = state["solution"], state.get("submissions", [])
     assert winner is not None, "the ensemble hands on the best single solution at least"
-    others = [solution for solution in state["solutions"] if solution.script != winner.script]
-    others.sort(key=lambda solution: (*metric.sort_key(solution.score), solution.step))
+    others = sorted(
+        {one.step: one for one in [*early, *state["solutions"]] if one.script != winner.script}.values(),
+        key=lambda solution: (*metric.sort_key(solution.score), solution.step),
+    )
     return {
         "ranked": (winner, *others),
-        "submitted": 0,
+        "ready": tuple(solution.step for solution in early),
         "final_score": winner.score,
         "final_solution": winner.script,
         "submission_path": None,
@@ -84,53 +94,16 @@ def any_solution(state: PipelineState) -> Literal["combine", "no script ran"]:
     return "combine" if state["solutions"] else "no script ran"
 
 
-def has_script(state: PipelineState) -> Literal["run", "next solution", "none left"]:
-    """Run the submission script, if it could be written."""
-    if state["draft"]:
-        return "run"
-    return "next solution" if state["submitted"] < len(state["ranked"]) else "none left"
-
-
-async def finish(state: PipelineState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
-    """Take on a valid submission, with the solution that it comes from."""
-    run = await Run.of(runtime)
-    outcome = state["outcome"]
-    accepted = outcome.result.ok
-    history = await record(run, outcome, accepted=accepted)
-    if not accepted:
-        return {"history": history}
-    source = state["ranked"][state["submitted"] - 1]
-    return {
-        "final_score": source.score,
-        "final_solution": source.script,
-        "submission_path": str(run.submission_file),
-        "history": history,
-    }
-
-
-def is_valid(state: PipelineState) -> Literal["valid", "next solution", "none left"]:
-    """Fall back on the next best solution when one can't be made to predict the test set."""
-    if state["submission_path"]:
-        return "valid"
-    return "next solution" if state["submitted"] < len(state["ranked"]) else "none left"
-
-
 builder = StateGraph(PipelineState, MLEStarConfig, input_schema=PipelineInput, output_schema=PipelineOutput)
 builder.add_node(inspect)
 builder.add_node("solution_path", path_graph)
 builder.add_node("ensemble", ensemble.graph)
 builder.add_node(choose)
-builder.add_node(submission)
-builder.add_node("execute_submission", evaluation.graph)
-builder.add_node(finish)
+builder.add_node("submission", submission.graph)
 builder.add_edge(START, "inspect")
 builder.add_conditional_edges("inspect", each_path, ["solution_path"])
 builder.add_conditional_edges("solution_path", any_solution, {"combine": "ensemble", "no script ran": END})
 builder.add_edge("ensemble", "choose")
 builder.add_edge("choose", "submission")
-builder.add_conditional_edges(
-    "submission", has_script, {"run": "execute_submission", "next solution": "submission", "none left": END}
-)
-builder.add_edge("execute_submission", "finish")
-builder.add_conditional_edges("finish", is_valid, {"valid": END, "next solution": "submission", "none left": END})
+builder.add_edge("submission", END)
 graph = builder.compile(name="mle_star")

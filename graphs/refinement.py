@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import Overwrite
+from langgraph.types import Overwrite, interrupt
+from pydantic import ValidationError
 
 from graphs import evaluation
 from mle_star.agents.ablation_study import ablation_study
@@ -16,8 +17,11 @@ from mle_star.agents.planner import planner
 from mle_star.agents.summarizer import summarizer
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import Attempt, Solution
+from mle_star.models.review import Review, ReviewAnswer
 from mle_star.models.state import RefinementInput, RefinementOutput, RefinementState
+from mle_star.tools.blocks import quote_block
 from mle_star.tools.ledger import record, record_skip
+from mle_star.tools.replies import ReplyError
 from mle_star.tools.run import Run
 
 
@@ -43,6 +47,41 @@ def has_block(state: RefinementState) -> Literal["refine", "no usable block"]:
     return "refine" if state["plan"] else "no usable block"
 
 
+async def review(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
+    """Ask a person, where that is wanted; an answer that can't be used is refused with the reason and asked again."""
+    if (runtime.context or MLEStarConfig()).review == "off":
+        return {"decision": "go on"}
+    block, plan = state["block"], state["plan"] or ""
+    step = f"p{state.get('path', 1)}.t{state['outer']}.review"
+    question = Review(step=step, summary=state["summary"], code_block=block, plan=plan)
+    while True:
+        try:
+            answer = ReviewAnswer.read(interrupt(question.model_dump(exclude={"id"})))
+            if answer.code_block and answer.code_block.strip():
+                block = quote_block(state["solution"].script, answer.code_block)
+            break
+        except (ValidationError, ReplyError) as error:
+            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+            question = question.model_copy(update={"refused": reason})
+    before = state["blocks"][:-1]
+    match answer.action:
+        case "edit":
+            plan = (answer.plan or "").strip() or plan
+            return {"decision": "go on", "block": block, "plan": plan, "blocks": Overwrite([*before, block])}
+        case "instruct":
+            return {"decision": "instruct", "summary": answer.instruction, "blocks": Overwrite(before)}
+        case "skip":
+            skipped = await record_skip(await Run.of(runtime), step, "review", "a person had it skipped")
+            return {"decision": "skip", "history": skipped}
+    return {"decision": "go on"}
+
+
+def after_review(state: RefinementState) -> Literal["go on", "instruction", "skip"]:
+    """Refine the block, choose another as a person says, or leave it."""
+    decisions: dict[str, Literal["instruction", "skip"]] = {"instruct": "instruction", "skip": "skip"}
+    return decisions.get(state["decision"], "go on")
+
+
 def has_plan(state: RefinementState) -> Literal["plan", "no usable plan"]:
     """A plan that did not come costs its step and nothing else."""
     return "plan" if state["plan"] else "no usable plan"
@@ -63,7 +102,7 @@ async def judge(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> dict
         "attempts": [Attempt(plan=state["plan"] or "", score=candidate.score)],
         "best": candidate if leads else best,
         "inner": state["inner"] + 1,
-        "spent": run.time_left() <= 0,
+        "spent": run.over(),
         "history": await record(run, state["outcome"], accepted=leads),
     }
 
@@ -76,7 +115,7 @@ async def skip(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> dict[
     return {
         "attempts": attempts,
         "inner": state["inner"] + 1,
-        "spent": run.time_left() <= 0,
+        "spent": run.over(),
         "history": await record_skip(run, step, "coder" if state["plan"] else "planner", "no usable reply"),
     }
 
@@ -95,7 +134,7 @@ async def adopt(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> dict
         "solution": best or state["solution"],
         "outer": state["outer"] + 1,
         "best": None,
-        "spent": run.time_left() <= 0,
+        "spent": run.over(),
     }
 
 
@@ -111,6 +150,7 @@ builder.add_node(ablation_study)
 builder.add_node("execute_ablation", evaluation.graph)
 builder.add_node(summarizer)
 builder.add_node(extractor)
+builder.add_node(review)
 builder.add_node(coder)
 builder.add_node("execute_attempt", evaluation.graph)
 builder.add_node(judge)
@@ -123,7 +163,8 @@ builder.add_conditional_edges("begin", any_block, {"first block": "ablation_stud
 builder.add_conditional_edges("ablation_study", has_study, {"run": "execute_ablation", "no usable script": "extractor"})
 builder.add_edge("execute_ablation", "summarizer")
 builder.add_edge("summarizer", "extractor")
-builder.add_conditional_edges("extractor", has_block, {"refine": "coder", "no usable block": "adopt"})
+builder.add_conditional_edges("extractor", has_block, {"refine": "review", "no usable block": "adopt"})
+builder.add_conditional_edges("review", after_review, {"go on": "coder", "instruction": "extractor", "skip": "adopt"})
 # the inner loop
 builder.add_conditional_edges("coder", has_candidate, {"run": "execute_attempt", "no usable block": "skip"})
 builder.add_edge("execute_attempt", "judge")

@@ -103,6 +103,12 @@ def run(
     memory_limit: Annotated[float | None, typer.Option("--memory", metavar="GB")] = None,
     search_engine: Annotated[str | None, typer.Option("--search", metavar="ENGINE")] = None,
     model_cards: Annotated[list[Path] | None, typer.Option("--model-card", metavar="FILE")] = None,
+    token_budget: Annotated[int | None, typer.Option("--max-tokens", metavar="N")] = None,
+    cost_budget: Annotated[float | None, typer.Option("--max-cost", metavar="DOLLARS")] = None,
+    prices: Annotated[Path | None, typer.Option("--prices", metavar="FILE")] = None,
+    context_tokens: Annotated[int | None, typer.Option("--context", metavar="TOKENS")] = None,
+    reply_cache: Annotated[Path | None, typer.Option("--reply-cache", metavar="FILE")] = None,
+    review: Annotated[str | None, typer.Option("--review", metavar="WHAT")] = None,
     config: Annotated[
         Path | None,
         typer.Option("--config", metavar="FILE", help="YAML file of settings; options and environment beat it."),
@@ -186,7 +192,7 @@ def doctor(
 @app.command()
 def graph(
     name: Annotated[
-        str, typer.Argument(metavar="[NAME]", help="mle_star, initial, refinement, ensemble or evaluation.")
+        str, typer.Argument(metavar="[NAME]", help="mle_star, initial, refinement, ensemble, evaluation or submission.")
     ] = "mle_star",
 ) -> None:
     """Print a graph as Mermaid."""
@@ -206,7 +212,7 @@ def _settings(runs_dir: Path | None) -> MLEStarConfig:
 
 
 def _follow(settings: MLEStarConfig, start: Callable[[MLEStarOrchestrator], AsyncIterator[Event]]) -> int:
-    """Run or resume on the screen that there is; give the exit code."""
+    """Run or resume on the screen that there is, with a person's reviews between; give the exit code."""
     from mle_star.terminal.live import make_console, make_screen
 
     _keep_quiet()
@@ -222,6 +228,16 @@ def _follow(settings: MLEStarConfig, start: Callable[[MLEStarOrchestrator], Asyn
         except (Exception, KeyboardInterrupt) as error:
             if orchestrator.folder is None or (orchestrator.result is None and isinstance(error, MLEStarError)):
                 raise
+            stopped = error
+    from mle_star.terminal.reviewing import ask_person, can_ask
+
+    while stopped is None and orchestrator.reviews and orchestrator.folder and can_ask(console):
+        path = orchestrator.folder.path
+        try:
+            answers = ask_person(console, orchestrator.reviews)
+            with make_screen(console) as screen:
+                drive(orchestrator, lambda: orchestrator.stream_resume(path, answers), screen)  # noqa: B023
+        except (Exception, KeyboardInterrupt) as error:
             stopped = error
     from mle_star.terminal.report import print_result, run_name
     from mle_star.terminal.words import command

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,11 +19,14 @@ from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import RunResult, StepRecord, TaskBrief, TaskDescription, Usage
 from mle_star.models.errors import MLEStarError
 from mle_star.models.events import Event
+from mle_star.models.review import Review, ReviewAnswer
 from mle_star.tools.run_folder import About, RunFolder
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
     from langgraph.runtime import RunControl
+
+    from mle_star.tools.run import Run
 
 T = TypeVar("T")
 Ending = Literal["succeeded", "no submission", "no script ran", "paused", "failed"]
@@ -40,6 +43,8 @@ class MLEStarOrchestrator:
         """Of the run that is under way, or was last."""
         self.result: RunResult | None = None
         """Of the run that ended last."""
+        self.reviews: tuple[Review, ...] = ()
+        """What the run waits for a person to answer; its result is then `paused`."""
         self._control: RunControl | None = None
 
     async def run(self, task: TaskDescription) -> RunResult:
@@ -80,17 +85,21 @@ class MLEStarOrchestrator:
             async for event in events:
                 yield event
 
-    async def resume(self, run: str | Path) -> RunResult:
+    async def resume(self, run: str | Path, answers: Mapping[str, ReviewAnswer] | None = None) -> RunResult:
         """Go on with a run, by its id or its folder, from its last checkpoint. A run that ended gives its result.
+
+        `answers` are to its `reviews`, by their ids; what is not answered is asked again.
 
         Raises:
             ConfigError: There is no such run, another process is at work on it, or the model does not answer.
         """
-        async for _ in self.stream_resume(run):
+        async for _ in self.stream_resume(run, answers):
             pass
         return self._ended()
 
-    async def stream_resume(self, run: str | Path) -> AsyncGenerator[Event, None]:
+    async def stream_resume(
+        self, run: str | Path, answers: Mapping[str, ReviewAnswer] | None = None
+    ) -> AsyncGenerator[Event, None]:
         """Go on with a run and yield its progress. Raises as `resume`."""
         from mle_star.tools.preflight import check_isolation, check_models, check_settings
 
@@ -104,7 +113,7 @@ class MLEStarOrchestrator:
         await check_isolation(config)
         await check_models(config)
         about = about.model_copy(update={"config": config, "status": "running"})
-        async with aclosing(self._follow(folder, about)) as events:
+        async with aclosing(self._follow(folder, about, answers)) as events:
             async for event in events:
                 yield event
 
@@ -113,27 +122,38 @@ class MLEStarOrchestrator:
         if self._control:
             self._control.request_drain("paused")
 
-    async def _follow(self, folder: RunFolder, about: About) -> AsyncGenerator[Event, None]:
+    async def _follow(
+        self, folder: RunFolder, about: About, answers: Mapping[str, ReviewAnswer] | None = None
+    ) -> AsyncGenerator[Event, None]:
         """Drive the graph from the run's last checkpoint, or its beginning, and write down how it ended."""
         from langgraph.errors import GraphDrained
         from langgraph.runtime import RunControl
+        from langgraph.types import Command
 
         from mle_star.tools.run import Run
 
-        self.folder, self.result, self._control = folder, None, RunControl()
-        thread: Any = {"configurable": {"thread_id": about.run_id}, "recursion_limit": RECURSION_LIMIT}
+        self.folder, self.result, self.reviews, self._control = folder, None, (), RunControl()
+        thread: Any = {
+            "configurable": {"thread_id": about.run_id}, "recursion_limit": RECURSION_LIMIT,
+            "run_name": about.run_id, "tags": ["mle-star"], "metadata": {"run_id": about.run_id},
+        }  # fmt: skip
         with folder.lock():
             await asyncio.to_thread(folder.write, about)
             async with _graph(folder) as graph:
                 ending: tuple[Ending, str] | None = ("paused", "interrupted")
                 begun = (await graph.aget_state(thread)).created_at is not None
+                given: Command[Any] | None = (
+                    Command(resume={key: one.model_dump() for key, one in answers.items()}) if answers else None
+                )
                 try:
                     async for _, payload in graph.astream(
-                        None if begun else {"task": about.task}, thread, context=about.config, stream_mode="custom",
+                        given if begun else {"task": about.task}, thread, context=about.config, stream_mode="custom",
                         subgraphs=True, durability="sync", control=self._control,
                     ):  # fmt: skip
                         yield Event.model_validate(payload)
-                    ending = None
+                    asked = (await graph.aget_state(thread)).interrupts
+                    self.reviews = tuple(Review(id=one.id, **one.value) for one in asked)
+                    ending = ("paused", "waiting for a person's review") if asked else None
                 except GraphDrained:
                     ending = ("paused", "paused")
                 except Exception as error:
@@ -146,7 +166,11 @@ class MLEStarOrchestrator:
                     state = (await graph.aget_state(thread)).values
                     brief = await asyncio.to_thread(folder.brief)
                     history = await asyncio.to_thread(folder.history)
-                    self.result = _result(about, brief, state, history, ending, run.elapsed if run else 0.0)
+                    early = await asyncio.to_thread(folder.submission)
+                    if early and not state.get("submission_path"):  # broken off, with a submission from before
+                        path = str(folder.path / "final" / "submission.csv")
+                        state = state | {"submission_path": path, "final_score": early.score}
+                    self.result = _result(about, brief, state, history, ending, run)
                     done = about.model_copy(update={"status": self.result.status, "result": self.result})
                     await asyncio.to_thread(folder.write, done)
                     self._control = None
@@ -163,7 +187,7 @@ def _result(
     state: dict[str, Any],
     history: list[StepRecord],
     ending: tuple[Ending, str] | None,
-    seconds: float,
+    run: Run | None,
 ) -> RunResult:
     """Make the result of what the graph came to."""
     if brief is None:
@@ -171,10 +195,10 @@ def _result(
     ran = any(record.score is not None for record in history)
     if ending is None:
         status: Ending = "succeeded" if state.get("submission_path") else "no submission" if ran else "no script ran"
-        limit = about.config.time_limit
-        if status == "no script ran" and limit is not None and seconds >= limit:
+        cut_short = run.cut_short if run else ""
+        if status == "no script ran" and cut_short:
             status = "no submission"
-        ending = (status, "")
+        ending = (status, cut_short)
     return RunResult(
         run_id=about.run_id,
         status=ending[0],
@@ -185,7 +209,7 @@ def _result(
         metric=brief.metric,
         history=tuple(history),
         usage=state.get("usage") or Usage(),
-        seconds=round(seconds, 1),
+        seconds=round(run.elapsed, 1) if run else 0.0,
     )
 
 

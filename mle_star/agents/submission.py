@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import Usage
-from mle_star.models.state import Draft, PipelineState
+from mle_star.models.state import Draft, SubmissionState
 from mle_star.tools.ask import ask
 from mle_star.tools.blocks import quote_block
 from mle_star.tools.ledger import record_skip
@@ -26,12 +26,19 @@ class Subsampling(BaseModel):
     code_block: str
 
 
-async def submission(state: PipelineState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
+def step_name(state: SubmissionState) -> str:
+    """Name the step that the next solution in line is submitted in."""
+    tried = state.get("submitted", 0)
+    if "path" in state:
+        return f"p{state['path']}.submission"
+    return f"submission.{tried}" if tried else "submission"
+
+
+async def submission(state: SubmissionState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
     """Remove the subsampling from the next solution in line, then have it write the submission."""
     run = await Run.of(runtime)
     tried = state.get("submitted", 0)
-    solution = state["ranked"][tried]
-    step = "submission" if tried == 0 else f"submission.{tried}"
+    solution, step = state["ranked"][tried], step_name(state)
     script, usage = await without_subsampling(run, solution.script, step)
     answer = await ask(
         run, "submission", lambda reply: parse_script(reply, script), step=step, agent="submission", script=script

@@ -20,8 +20,9 @@ def most_questions(config: MLEStarConfig) -> int:
     - Algorithm 2, T times: an ablation study with D repairs, the summary, the extraction, and K times the coder (2
       questions) with E, with K - 1 plans between them.
 
-    L paths; then R rounds of a plan and an ensemble with E; then L + 1 submissions of 4 questions and D repairs. Before
-    all that the web may be searched: the queries are one question. Cards of the user's own may be more than M.
+    L paths, which submit their first solution where they refine it; then R rounds of a plan and an ensemble with E;
+    then L + 1 submissions. A submission has 4 questions and D repairs. Before all that the web may be searched: the
+    queries are one question. Cards of the user's own may be more than M.
     """
     repairs = config.max_debug_retries
     evaluation = repairs + (CHECK * (1 + repairs) if config.leakage_check else 0)
@@ -31,7 +32,8 @@ def most_questions(config: MLEStarConfig) -> int:
     refinement = (1 + repairs) + 1 + 1 + plans * (BLOCK + evaluation) + (plans - 1)
     paths = config.num_solutions * (initial + config.outer_loop_iterations * refinement)
     ensemble = config.ensemble_iterations * (2 + evaluation) if config.num_solutions > 1 else 0
-    submissions = (config.num_solutions + 1) * (1 + BLOCK + 1 + repairs)
+    early = config.num_solutions if config.outer_loop_iterations else 0
+    submissions = (early + config.num_solutions + 1) * (1 + BLOCK + 1 + repairs)
     return search + paths + ensemble + submissions
 
 

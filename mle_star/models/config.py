@@ -98,6 +98,13 @@ class MLEStarConfig(BaseSettings):
         """A run may be resumed from another folder."""
         return tuple(path.expanduser().absolute() for path in paths)
 
+    token_budget: int | None = Field(None, ge=1, description="Tokens that the run may take, read and written.")
+    cost_budget: float | None = Field(None, gt=0, description="US dollars that the run's model calls may cost.")
+    prices: Path | None = Field(None, description="YAML file of prices, which come before the built-in ones.")
+    context_tokens: int | None = Field(None, ge=2048, description="Most tokens of a prompt and its reply together.")
+    review: Literal["off", "plan"] = Field("off", description="plan: ask a person before a block is refined.")
+    reply_cache: Path | None = Field(None, description="SQLite file of replies; the same request is not paid twice.")
+
     @classmethod
     def load(cls, yaml_file: Path | None = None, **given: Any) -> Self:
         """Read the settings, with a YAML file as the weakest source.
@@ -144,6 +151,7 @@ class MLEStarConfig(BaseSettings):
             base_url=base_url,
             temperature=self.temperature if temperature is None else temperature,
             max_tokens=self.max_tokens,
+            context_tokens=self.context_tokens,
             limit_name=limit_name(base_url),
             timeout=self.model_timeout,
             seed=self.seed,

@@ -255,23 +255,78 @@ class StepRecord(Frozen):
         return self.model_copy(update={"seconds": earlier.seconds, "script_path": earlier.script_path})
 
 
-class Usage(Frozen):
-    """What the model cost so far. Adds up with `+`, so that it can be a reducer's value."""
+class ModelUse(Frozen):
+    """What one agent took of one model in one phase."""
 
+    agent: str = ""
+    model: str = ""
+    """`provider/id`."""
+    phase: str = ""
     calls: int = 0
     input_tokens: int = 0
+    cached_tokens: int = 0
+    """The part of the input that the provider had in its cache."""
     output_tokens: int = 0
+    cost: float | None = None
+    """US dollars; None where the price is not known."""
+
+    @property
+    def tokens(self) -> int:
+        """All of them, read and written."""
+        return self.input_tokens + self.output_tokens
+
+    def __add__(self, other: ModelUse) -> ModelUse:
+        """Add what the same agent took, or whatever else is counted together."""
+        known = None not in (self.cost, other.cost)
+        return ModelUse(
+            **{name: value for name in NAMES if (value := getattr(self, name)) == getattr(other, name)},
+            **{name: getattr(self, name) + getattr(other, name) for name in COUNTS},
+            cost=(self.cost or 0.0) + (other.cost or 0.0) if known else None,
+        )
+
+
+NAMES = ("agent", "model", "phase")
+COUNTS = ("calls", "input_tokens", "cached_tokens", "output_tokens")
+
+
+class Usage(Frozen):
+    """What the models and the scripts took so far. Adds up with `+`, so that it can be a reducer's value.
+
+    It grows no longer than there are agents, models and phases.
+    """
+
     scripts: int = 0
     script_seconds: float = 0.0
+    model_uses: tuple[ModelUse, ...] = ()
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
-            calls=self.calls + other.calls,
-            input_tokens=self.input_tokens + other.input_tokens,
-            output_tokens=self.output_tokens + other.output_tokens,
             scripts=self.scripts + other.scripts,
             script_seconds=self.script_seconds + other.script_seconds,
+            model_uses=_added_up((*self.model_uses, *other.model_uses), NAMES),
         )
+
+    def by(self, *names: Literal["agent", "model", "phase"]) -> tuple[ModelUse, ...]:
+        """Count together what has the same of these names, in order of appearance; without a name, everything."""
+        return _added_up(self.model_uses, names)
+
+    @property
+    def total(self) -> ModelUse:
+        """What all the agents took together."""
+        return next(iter(self.by()), ModelUse(cost=0.0))
+
+    @property
+    def calls(self) -> int:
+        """How many times a model was called."""
+        return self.total.calls
+
+
+def _added_up(uses: tuple[ModelUse, ...], names: tuple[str, ...]) -> tuple[ModelUse, ...]:
+    groups: dict[tuple[str, ...], ModelUse] = {}
+    for use in uses:
+        key = tuple(getattr(use, name) for name in names)
+        groups[key] = groups[key] + use if key in groups else use
+    return tuple(groups.values())
 
 
 class RunResult(Frozen):

@@ -57,6 +57,8 @@ class ModelSpec(BaseModel):
     temperature: float | None = None
     """None leaves it to the server: some models take no other than their own."""
     max_tokens: int = 4096
+    context_tokens: int | None = None
+    """Of a prompt and its reply together; None where it is not known."""
     limit_name: Literal["max_completion_tokens", "max_tokens"] = "max_tokens"
     """What an OpenAI-compatible server calls `max_tokens`."""
     timeout: float = 600

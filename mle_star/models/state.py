@@ -194,6 +194,8 @@ class RefinementState(RefinementInput, RefinementOutput):
     """p_k; None when no usable plan came."""
     attempts: Annotated[list[Attempt], DeltaChannel(tried)]
     """(p_k, h_k) of the current block."""
+    decision: str
+    """What a person answered to the plan; written by review."""
     best: Solution | None
     """The best candidate of the current block."""
     spent: bool
@@ -219,8 +221,33 @@ class EnsembleState(EnsembleInput, EnsembleOutput):
     spent: bool
 
 
+class SubmissionInput(TypedDict):
+    path: NotRequired[int]
+    """Which path's first solution this is; none for the submission at the end."""
+    ranked: tuple[Solution, ...]
+    """Best first: what to submit if the one before can't be."""
+    ready: tuple[str, ...]
+    """The steps of solutions of which a valid submission is there already."""
+
+
+class SubmissionOutput(Accounting):
+    final_score: float | None
+    final_solution: str | None
+    submission_path: str | None
+    submissions: Annotated[list[Solution], add]
+    """Solutions that a valid submission was made from."""
+
+
+class SubmissionState(SubmissionInput, SubmissionOutput):
+    submitted: int
+    """How many solutions were tried."""
+    draft: Draft | None
+    outcome: Outcome
+
+
 class PathOutput(Accounting):
     solutions: Annotated[list[Solution], add]
+    submissions: Annotated[list[Solution], add]
 
 
 class PathState(PathInput, PathOutput):
@@ -239,11 +266,10 @@ class PipelineOutput(Accounting):
 
 class PipelineState(PipelineInput, PipelineOutput):
     solutions: Annotated[list[Solution], add]
+    submissions: Annotated[list[Solution], add]
+    """Solutions that were submitted while the search went on."""
     solution: Solution | None
     """The winner; written by ensemble."""
     ranked: tuple[Solution, ...]
-    """The winner, then the other solutions, best first: what to submit if the one before can't be."""
-    submitted: int
-    """How many solutions were tried for the submission."""
-    draft: Draft | None
-    outcome: Outcome
+    """The winner, then the other solutions, best first; written by choose, as `ready`."""
+    ready: tuple[str, ...]

@@ -12,6 +12,7 @@ MODULES = {
     "refinement": "graphs.refinement",
     "ensemble": "graphs.ensemble",
     "evaluation": "graphs.evaluation",
+    "submission": "graphs.submission",
 }
 
 

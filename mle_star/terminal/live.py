@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mle_star.terminal.view import outcome
-from mle_star.terminal.words import count, duration_text, near, one_line, score_text
+from mle_star.terminal.words import count, duration_text, money_text, near, one_line, score_text
 
 if TYPE_CHECKING:
     from mle_star.models.events import Event
@@ -160,6 +160,7 @@ def _head(view: View, elapsed: float) -> Table:
     cost = f"{count(view.scripts, 'script')}{f' ({view.failed} failed)' if view.failed else ''}, " + count(
         view.questions, "question"
     )
+    cost += spent_text(view)
     head = Table.grid(expand=True)
     head.add_column(no_wrap=True, overflow="ellipsis")
     head.add_column(justify="right", no_wrap=True)
@@ -167,6 +168,15 @@ def _head(view: View, elapsed: float) -> Table:
     head.add_row(title, clock)
     head.add_row(Text(view.phase or "starting", "cyan"), Text(cost, "dim"))
     return head
+
+
+def spent_text(view: View) -> str:
+    """Say what the models took so far, and of how much."""
+    tokens, money = view.config.token_budget, view.config.cost_budget
+    text = f", {view.tokens:,}{f' of {tokens:,}' if tokens else ''} tokens" if view.tokens or tokens else ""
+    if view.cost or money:
+        text += f", {money_text(view.cost)}{f' of {money_text(money)}' if money else ''}"
+    return text
 
 
 def _scores(view: View) -> Text:

@@ -17,7 +17,8 @@ from mle_star.models.data_models import RunResult, Usage
 from mle_star.models.errors import ConfigError
 from mle_star.terminal.follow import task_name
 from mle_star.terminal.view import View, new_view
-from mle_star.terminal.words import command, count, duration_text, near, score_text
+from mle_star.terminal.words import command, count, duration_text, money_text, near, score_text
+from mle_star.tools.accounting import usage_in
 from mle_star.tools.run_folder import About, RunFolder
 
 ENDINGS = {
@@ -44,7 +45,8 @@ def run_name(folder: RunFolder) -> str:
 def result_lines(result: RunResult, folder: RunFolder) -> list[tuple[str, str]]:
     """Say what a run came to, as (what, text)."""
     name, ending = run_name(folder), ENDINGS[result.status]
-    lines = [("result", ending + (f": {result.message}" if result.message and result.status == "failed" else ""))]
+    said = f": {result.message}" if result.message not in ("", "paused", "interrupted") else ""
+    lines = [("result", ending + said)]
     if result.final_score is not None:
         metric = f"{result.metric.name}, {result.metric.direction}, on held-out rows"
         lines.append(("score", f"{result.final_score:.6g}  {metric}"))
@@ -64,17 +66,15 @@ def result_lines(result: RunResult, folder: RunFolder) -> list[tuple[str, str]]:
 
 def cost_text(seconds: float, usage: Usage) -> str:
     """Say what a run cost."""
-    tokens = usage.input_tokens + usage.output_tokens
-    cost = f"{duration_text(seconds)}; {count(usage.scripts, 'script')}, {count(usage.calls, 'model call')}"
-    return cost + (f", {tokens:,} tokens" if tokens else "")
+    total = usage.total
+    cost = f"{duration_text(seconds)}; {count(usage.scripts, 'script')}, {count(total.calls, 'model call')}"
+    cost += f", {total.tokens:,} tokens" if total.tokens else ""
+    return cost + (f", {money_text(total.cost)}" if total.cost else "")
 
 
 def spent(folder: RunFolder) -> Usage:
     """Add up what a run that has not ended spent, from its replies and events."""
-    usage = Usage()
-    for path in (folder.path / "replies").glob("*.json"):
-        reply = json.loads(path.read_text(encoding="utf-8"))
-        usage += Usage(calls=1, input_tokens=reply["input_tokens"], output_tokens=reply["output_tokens"])
+    usage = usage_in(folder.path / "replies")
     for event in folder.events():
         if event.kind == "script finished":
             usage += Usage(scripts=1, script_seconds=event.seconds or 0.0)

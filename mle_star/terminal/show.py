@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from rich.console import Console
 from rich.padding import Padding
@@ -12,9 +12,9 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from mle_star.models.data_models import StepRecord
+from mle_star.models.data_models import NAMES, StepRecord, Usage
 from mle_star.models.errors import ConfigError
-from mle_star.models.events import Event
+from mle_star.models.events import Event, Phase
 from mle_star.terminal.live import trail_text
 from mle_star.terminal.report import (
     COMPLETE,
@@ -29,7 +29,7 @@ from mle_star.terminal.report import (
     spent,
 )
 from mle_star.terminal.view import View, outcome
-from mle_star.terminal.words import command, near, one_line, score_text
+from mle_star.terminal.words import command, money_text, near, one_line, score_text
 from mle_star.tools.run_folder import RunFolder
 
 
@@ -60,6 +60,10 @@ def show_run(console: Console, folder: RunFolder, as_json: bool) -> None:
             console.print(Text(step, "bold"))
             for line in summary.splitlines():
                 console.print(Padding(Text(one_line(line, 600)), (0, 0, 0, 2), expand=False))
+    usage = usage_of_run(run)
+    if usage.calls:
+        _headline(console, "model calls")
+        console.print(usage_table(usage, console))
     console.print()
     _print_ending(console, run, view, steps)
 
@@ -84,10 +88,10 @@ def ablation_summaries(steps: list[StepRecord]) -> list[tuple[str, str]]:
     return sorted((record.step, record.note) for record in steps if record.step.endswith(".ablation") and record.note)
 
 
-def winning_step(steps: list[StepRecord]) -> str:
+def winning_step(folder: RunFolder) -> str:
     """Name the step whose solution was submitted; empty if none was."""
-    notes = [record.note for record in steps if record.agent == "submission" and record.accepted]
-    return notes[-1].removeprefix("from ") if notes else ""
+    kept = folder.submission()
+    return kept.step if kept else ""
 
 
 def _headline(console: Console, title: str) -> None:
@@ -113,10 +117,41 @@ def _table(steps: list[StepRecord], whole: list[StepRecord], console: Console) -
     return table
 
 
+def usage_of_run(run: Glance) -> Usage:
+    """Say what a run took, be it at its end or under way."""
+    ended = run.about.result if run.status in COMPLETE else None
+    return ended.usage if ended else spent(run.folder)
+
+
+def usage_table(usage: Usage, console: Console) -> Table:
+    """Lay out what each agent took of each model in each phase, and all of them together."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", expand=False)
+    for name in ("agent", "phase", "model"):
+        table.add_column(name, no_wrap=True)
+    for name in ("calls", "read", "cached", "written", "cost"):
+        table.add_column(name, justify="right", no_wrap=True)
+    rows = sorted(
+        usage.model_uses, key=lambda use: (get_args(Phase).index(use.phase), -use.tokens) if use.phase else (9,)
+    )
+    for use in (*rows, usage.total.model_copy(update=dict.fromkeys(NAMES, "") | {"agent": "all"})):
+        table.add_row(
+            use.agent, use.phase, use.model, f"{use.calls:,}", f"{use.input_tokens:,}",
+            f"{use.cached_tokens:,}" if use.cached_tokens else "", f"{use.output_tokens:,}",
+            "unknown" if use.cost is None else money_text(use.cost) if use.cost else "",
+        )  # fmt: skip
+    return table
+
+
+def usage_record(usage: Usage) -> dict[str, Any]:
+    """Put what a run took into plain values: the totals, then each part."""
+    total = usage.total.model_dump(exclude=set(NAMES))
+    return total | usage.model_dump()
+
+
 def _print_ending(console: Console, run: Glance, view: View | None, steps: list[StepRecord]) -> None:
     result = run.about.result if run.status not in ("running", "killed") else None
     lines = result_lines(result, run.folder)[:-1] if result else [("result", run.status)]
-    if winner := winning_step(steps):
+    if winner := winning_step(run.folder):
         lines.insert(1, ("winner", winner))
     elif view and view.best is not None:
         lines.insert(1, ("best yet", f"{score_text(view.best)}  {view.best_step}"))
@@ -150,11 +185,11 @@ def as_record(run: Glance) -> dict[str, Any]:
         "started": about.started,
         "seconds": run.seconds,
         "score": run.score,
-        "winner": winning_step(steps) or (view.best_step if view else ""),
+        "winner": winning_step(folder) or (view.best_step if view else ""),
         "trail": list(view.trail) if view else [],
         "submission": str(submission) if submission.is_file() else None,
         "solution": str(solution) if solution.is_file() else None,
-        "usage": (ended.usage if ended and ended.status in COMPLETE else spent(folder)).model_dump(),
+        "usage": usage_record(usage_of_run(run)),
         "steps": [record.model_dump(exclude={"script_path"}) for record in steps],
         "config": about.config.model_dump(mode="json"),
     }

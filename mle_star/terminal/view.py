@@ -56,6 +56,7 @@ class View:
     phase: Phase | None = None
     ensemble_done: int = 0
     submitted: bool = False
+    """Whether there is a valid submission, be it an early one."""
     step: str = ""
     """Of the ensemble or the submission, once the paths are done."""
     agent: str = ""
@@ -67,6 +68,9 @@ class View:
     failed: int = 0
     questions: int = 0
     """How many times an agent asked the model."""
+    tokens: int = 0
+    cost: float = 0.0
+    """US dollars, as far as prices are known."""
     recent: tuple[Event, ...] = ()
     """The last steps and notes."""
     elapsed: float = 0.0
@@ -120,13 +124,19 @@ def advance(view: View, event: Event) -> View:
     """Take one event in. An event that was seen before changes nothing."""
     if event.seq <= view.seq:
         return view
-    view = replace(view, seq=event.seq, elapsed=max(view.elapsed, event.elapsed), phase=event.phase or view.phase)
+    early = event.path is not None and event.phase == "submission"  # beside the path's refinement
+    phase = view.phase if early else event.phase or view.phase
+    view = replace(view, seq=event.seq, elapsed=max(view.elapsed, event.elapsed), phase=phase)
     if event.kind == "agent started":
         view = replace(view, questions=view.questions + 1)
+    if event.kind == "agent finished":
+        view = replace(view, tokens=view.tokens + (event.tokens or 0), cost=view.cost + (event.cost or 0.0))
     if event.kind == "script finished":
         view = replace(view, scripts=view.scripts + 1, failed=view.failed + bool(event.error))
     if event.kind in ("step", "note"):
         view = replace(view, recent=(*view.recent, event)[-RECENT:])
+    if early:
+        return replace(view, submitted=view.submitted or bool(event.accepted))
     view = _on_path(view, event) if event.path else _after_paths(view, event)
     return _score(view, event) if event.kind == "step" else view
 

@@ -33,6 +33,11 @@ def score_text(score: float | None) -> str:
     return "–" if score is None else f"{score:.5g}"
 
 
+def money_text(dollars: float) -> str:
+    """Show US dollars; the small change of a cheap call too."""
+    return f"${dollars:,.2f}" if dollars >= 1 else f"${dollars:.4f}"
+
+
 def duration_text(seconds: float) -> str:
     """Show seconds as a clock does: 0:07, 12:31, 1:02:03."""
     minutes, rest = divmod(int(seconds), 60)

@@ -9,13 +9,16 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from mle_star.models.data_models import Usage
+from mle_star.tools.budget import BudgetSpentError
 from mle_star.tools.calling import Reply, call
+from mle_star.tools.fitting import fit
 from mle_star.tools.replies import ReplyError, clean
 from mle_star.tools.replies.continuation import GO_ON, is_finished, joined
 from mle_star.tools.run import Run
 from prompts import render
 
 T = TypeVar("T")
+NO_LIMIT = 1 << 40
 LONGEST_REPLY = 400_000
 """Characters; what is longer is no answer, and reading it would hold up the other paths."""
 
@@ -43,14 +46,17 @@ async def ask(
     """Ask one agent's question.
 
     An unusable reply is asked for again, `config.reply_retries` times, with the reason. One that was cut off is to be
-    continued, once in all. `attempt` tells apart the times that one step asks the same question. `schema`
-    is the form of the JSON that is wanted, for servers that can be held to one; `parse` has the last word.
+    continued, once in all. `attempt` tells apart the times that one step asks the same question. `schema` is the form
+    of the JSON that is wanted, for servers that can be held to one; `parse` has the last word.
 
     Raises:
         ModelUnavailableError: The model can't be reached.
     """
     known = await run.known_values()
-    text = await asyncio.to_thread(render, prompt, run.config.prompts_dir, **known, **values)
+    spec = run.config.model_spec(agent)
+    room = (spec.context_tokens or NO_LIMIT) - spec.max_tokens
+    given = {**known, **values}
+    text = await asyncio.to_thread(fit, lambda given: render(prompt, run.config.prompts_dir, **given), given, room)
     messages: list[BaseMessage] = [HumanMessage(text)]
     usage, problem = Usage(), ""
     may_continue = True
@@ -71,7 +77,12 @@ async def ask(
                     parts.append(await call(run, more, agent=agent, name=f"{name}.more"))
                     usage += parts[-1].usage
         except TimeoutError:
+            run.over(step)
             problem = "the time for this phase is over"
+            break
+        except BudgetSpentError as error:
+            run.over(step)
+            problem = str(error)
             break
         try:
             return Answer(await asyncio.to_thread(_read, parts, parse), usage)

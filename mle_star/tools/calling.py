@@ -18,10 +18,13 @@ from tenacity import AsyncRetrying, RetryCallState
 
 from mle_star.models.data_models import Usage
 from mle_star.models.errors import MLEStarError
+from mle_star.models.events import phase_of
+from mle_star.tools.accounting import estimate_tokens, is_cut_short, token_counts, usage_of
+from mle_star.tools.budget import BudgetSpentError
 from mle_star.tools.client import ModelClient, is_truncated
 from mle_star.tools.failures import LASTING, RETRIED, Failure, advise, diagnose
 from mle_star.tools.run import Run
-from mle_star.tools.secrets import scrub
+from mle_star.tools.secrets import scrub, scrub_error
 from mle_star.tools.structured import Shape, shape_of
 
 log = logging.getLogger(__name__)
@@ -56,23 +59,31 @@ async def call(run: Run, messages: list[BaseMessage], *, agent: str, name: str, 
 
     Raises:
         ModelUnavailableError: It can't be reached, or takes no calls from us; trying again for a while did not help.
+        BudgetSpentError: The run's budget for this phase does not allow it.
     """
     client = run.client_of(agent)
     spec, shape = client.spec, shape_of(schema) if schema else None
+    step, price = name.partition("-")[0], run.price_of(agent)
+    about = {"agent": agent, "model": f"{spec.provider}/{spec.id}", "phase": phase_of(step) or ""}
     request = f"{name}/{spec.provider}/{spec.id}/{spec.temperature}\n{messages_to_dict(messages)!r}"
     digest = hashlib.sha256(request.encode()).hexdigest()[:16]
 
     async def tell(text: str) -> None:
-        await run.emit("note", step=name.partition("-")[0], agent=agent, message=text)
+        await run.emit("note", step=step, agent=agent, message=text)
 
     def patience(failure: Failure, tries: int) -> bool:
         retries = run.config.model_retries
         return failure.kind in RETRIED and tries <= (min(SLOW_RETRIES, retries) if failure.kind == "slow" else retries)
 
     async def ask() -> dict[str, Any]:
-        sent = [[message.type, message.text] for message in messages]
+        sent = [[message.type, scrub_error(message.text)] for message in messages]
+        read = estimate_tokens(message.text for message in messages)
+        most = price.cost(read, spec.max_tokens) if price else 0.0
         try:
-            message, text = await send(client, messages, shape, patience=patience, tell=tell, slots=run.slots)
+            async with run.budget.hold(step, read + spec.max_tokens, most):
+                message, text = await send(client, messages, shape, patience=patience, tell=tell, slots=run.slots)
+        except BudgetSpentError:
+            raise
         except Exception as error:
             failure = diagnose(error)
             if failure.kind in (*RETRIED, *LASTING):
@@ -80,19 +91,27 @@ async def call(run: Run, messages: list[BaseMessage], *, agent: str, name: str, 
                 raise ModelUnavailableError(problem) from error
             log.warning("the model failed on %s", name, exc_info=True)
             await tell(f"{spec.label} gave no reply: {failure.text}")
-            return {"messages": sent, "reply": "", "input_tokens": 0, "output_tokens": 0}
-        cost = message.usage_metadata or {"input_tokens": 0, "output_tokens": 0}
-        return {
-            "messages": sent,
-            "reply": scrub(text),
-            "input_tokens": cost["input_tokens"],
-            "output_tokens": cost["output_tokens"],
-            "truncated": is_truncated(message),
-        }
+            return about | {"messages": sent, "reply": "", "input_tokens": 0, "output_tokens": 0, "cost": 0.0}
+        counts = token_counts(message.usage_metadata)
+        whole = message.response_metadata.get("prompt_eval_count", 0)  # Ollama's own count; it cuts without a word
+        if is_cut_short(whole, messages):
+            await tell(
+                f"{spec.label} read {whole:,} tokens of a prompt of about {read:,}: its server cuts "
+                "long prompts; take a model with a longer context, or set --context to the one that it has"
+            )
+            text = ""
+        if not counts["output_tokens"]:  # servers that count nothing
+            counts |= {"input_tokens": read, "output_tokens": estimate_tokens([text])}
+        cost = price.cost(counts["input_tokens"], counts["output_tokens"], counts["cached_tokens"]) if price else None
+        reply = {"messages": sent, "reply": scrub(text), "truncated": is_truncated(message)}
+        record = about | counts | {"cost": cost} | reply
+        use = usage_of(record).total
+        run.budget.count(use)
+        await run.emit("agent finished", step=step, agent=agent, tokens=use.tokens, cost=use.cost)
+        return record
 
     record = await run.remembered(digest, name, ask)
-    usage = Usage(calls=1, input_tokens=record["input_tokens"], output_tokens=record["output_tokens"])
-    return Reply(record["reply"], usage, record.get("truncated", False))
+    return Reply(record["reply"], usage_of(record), record.get("truncated", False))
 
 
 async def send(

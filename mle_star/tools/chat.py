@@ -12,7 +12,9 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from mle_star.models.language_model import ModelSpec
+from mle_star.tools.accounting import estimate_tokens
 from mle_star.tools.failures import CutReply, MissingKey
+from mle_star.tools.fitting import window
 from mle_star.tools.secrets import load_keys
 from mle_star.tools.wire import (
     CONNECT_SECONDS,
@@ -49,7 +51,13 @@ def _ollama(spec: ModelSpec) -> BaseChatModel:
     from langchain_ollama import ChatOllama
 
     class Ollama(ChatOllama):
-        """Takes a reply for whole only when the server has said that it is."""
+        """Asks for a context that holds the prompt; takes a reply for whole when the server has said that it is."""
+
+        def _chat_params(self, messages: Any, stop: Any = None, **kwargs: Any) -> dict[str, Any]:
+            params = super()._chat_params(messages, stop, **kwargs)
+            need = estimate_tokens(str(message.text) for message in messages) + spec.max_tokens
+            params["options"]["num_ctx"] = window(need, spec.context_tokens)
+            return params
 
         async def _aiterate_over_stream(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
             done = False

@@ -37,6 +37,12 @@ async def promote(run: Run, solution: Solution) -> list[StepRecord]:
     return await _enter(run, entry)
 
 
+async def record_submission(run: Run, step: str, solution: Solution) -> list[StepRecord]:
+    """Note that what was submitted early is the submission."""
+    entry = StepRecord(step=step, agent="submission", accepted=True, note=f"from {solution.step}")
+    return await _enter(run, entry)
+
+
 async def record_skip(run: Run, step: str, agent: str, reason: str) -> list[StepRecord]:
     """Note a step that came to nothing, with the reason."""
     return await _enter(run, StepRecord(step=step, agent=agent, note=reason[:NOTE_LENGTH], error="skipped"))

@@ -24,10 +24,13 @@ def check_settings(config: MLEStarConfig) -> None:
     """Check what the config refers to.
 
     Raises:
-        ConfigError: The prompts' folder is not there, or a prompt in it can't be used.
+        ConfigError: The prompts' folder is not there, or a prompt in it can't be used; or the cost is limited, and a
+            model's price is not known.
     """
     import prompts
+    from mle_star.tools.prices import check_prices
 
+    check_prices(config)
     folder = config.prompts_dir
     if folder is None:
         return

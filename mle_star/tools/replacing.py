@@ -75,7 +75,7 @@ async def replace_block(
         run, prompt, lambda reply: parse_block(script, block, reply, check), step=step, agent=agent,
         script=script, code_block=block, **values,
     )  # fmt: skip
-    if first.value is not None or run.time_left(step) <= 0:
+    if first.value is not None or run.over(step):
         return first
     second = await ask(
         run, "rewrite", lambda reply: parse_rewrite(script, block, reply, check), step=step, agent=agent,

@@ -21,24 +21,25 @@ from mle_star.execution.cache import LOG, ScriptCache, fingerprint, user_cache
 from mle_star.execution.limits import Limits
 from mle_star.execution.runner import Job, run_script, warm_up
 from mle_star.execution.slots import slots_here
-from mle_star.execution.workdir import artefact, clear
+from mle_star.execution.workdir import clear
 from mle_star.models.config import MLEStarConfig
-from mle_star.models.data_models import ExecutionResult, TaskBrief, TaskDescription
+from mle_star.models.data_models import ExecutionResult, Solution, TaskBrief, TaskDescription, Usage
 from mle_star.models.events import Event, Kind
 from mle_star.models.state import Draft
+from mle_star.tools.accounting import estimate_tokens, usage_in
 from mle_star.tools.brief import render_brief
+from mle_star.tools.budget import PATHS_SHARE, SHARES, Budget
 from mle_star.tools.environment import installed_packages, render_environment
 from mle_star.tools.files import append_line, last_line, write_atomically
 from mle_star.tools.preflight import check_isolation
+from mle_star.tools.prices import Price, check_prices, price_of
+from mle_star.tools.reply_files import ReplyFiles
 from mle_star.tools.run_folder import RunFolder
+from mle_star.tools.submissions import collect, discard, keep, kept, written_by
 
 if TYPE_CHECKING:
     from mle_star.models.language_model import ModelSpec
     from mle_star.tools.client import ModelClient
-
-PATHS_SHARE = 0.75
-SHARE_OF_TIME = {"ensemble": 0.85, "submission": 1.0}
-"""By what part of the time limit a phase has to be over, so that there is always time for a submission."""
 
 
 class Run:
@@ -51,9 +52,9 @@ class Run:
         self._brief: TaskBrief | None = None
         self._lock = asyncio.Lock()
         self._writing = asyncio.Lock()
+        self._keeping = asyncio.Lock()
         self._known: dict[str, ExecutionResult] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._replies: dict[str, Path] = {}
         self._values: dict[str, str] = {}
         self._digest: str | None = None
         self._given: str | None = None
@@ -63,6 +64,11 @@ class Run:
         self._started = time.monotonic()
         self._opened = False
         self._clients: dict[ModelSpec, ModelClient] = {}
+        self._prices: dict[ModelSpec, Price | None] = {}
+        self._replies: ReplyFiles
+        self.budget = Budget(config)
+        self.cut_short = ""
+        """Which limit ended a phase of the run before its time; the first one that did."""
         self.slots = asyncio.Semaphore(config.parallel_calls)
         """What a model call holds while it is under way."""
         self._limits = Limits()
@@ -99,7 +105,10 @@ class Run:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         for left_over in (self.folder / "work").iterdir():
             clear(left_over)
-        self._replies = {path.stem.rpartition("-")[2]: path for path in (self.folder / "replies").glob("*.json")}
+        self._replies = ReplyFiles(self.folder / "replies", self.config.reply_cache, self.config.seed)
+        check_prices(self.config)
+        self._prices = {spec: price_of(spec, self.config) for spec in self.config.model_specs()}
+        self.budget.start(usage_in(self.folder / "replies"), kept(self.folder / "final") is not None)
         for path in sorted((self.folder / "scripts").glob("*.json")):
             record = json.loads(path.read_text(encoding="utf-8"))
             self._known[record["digest"]] = ExecutionResult.model_validate(record["result"])
@@ -127,6 +136,8 @@ class Run:
         """
         await check_isolation(self.config)
         self._started = time.monotonic()
+        self.budget.start(Usage(), submitted=False)
+        await asyncio.to_thread(discard, self.folder / "final")
         async with self._lock:
             self._brief, self._digest, self._given, self._values = None, None, None, {}
         return await self.brief(task)
@@ -159,8 +170,10 @@ class Run:
         """What any prompt may say without being told: the task, the environment, the metric's direction."""
         if not self._values:
             brief = await self.brief()
+            task = render_brief(brief)
+            self.budget.reserve(estimate_tokens([task]), self.price_of("submission"))
             self._values = {
-                "task": render_brief(brief),
+                "task": task,
                 "environment": await asyncio.to_thread(render_environment, self.config),
                 "direction": brief.metric.direction,
                 "subsample": f"{self.config.subsample_size:,}",
@@ -177,8 +190,16 @@ class Run:
     def time_left(self, step: str = "") -> float:
         """Seconds until the phase of `step` has to be over; infinite without a limit. By default the paths' phase."""
         limit = self.config.time_limit
-        share = SHARE_OF_TIME.get(step.partition(".")[0], PATHS_SHARE)
+        share = SHARES.get(step.partition(".")[0], PATHS_SHARE)
         return float("inf") if limit is None else limit * share - self.elapsed
+
+    def over(self, step: str = "") -> bool:
+        """Tell whether the time or the budget for the phase of `step` is spent."""
+        limit = self.config.time_limit
+        reason = f"the time limit of {limit:,.0f} s is near" if limit and self.time_left(step) <= 0 else ""
+        reason = reason or self.budget.over(step)
+        self.cut_short = self.cut_short or reason
+        return bool(reason)
 
     # Events
 
@@ -218,15 +239,11 @@ class Run:
 
     async def remembered(self, digest: str, name: str, ask: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
         """Return the reply to a request that was answered before, or ask and keep the reply."""
-        if digest in self._replies:
-            text = await asyncio.to_thread(self._replies[digest].read_text, encoding="utf-8")
-            record: dict[str, Any] = json.loads(text)
-            return record
-        record = await ask()
-        path = self.folder / "replies" / f"{name}-{digest}.json"
-        await asyncio.to_thread(write_atomically, path, json.dumps(record, indent=1, ensure_ascii=False))
-        self._replies[digest] = path
-        return record
+        return await self._replies.remembered(digest, name, ask)
+
+    def price_of(self, agent: str) -> Price | None:
+        """Say what the tokens of an agent's model cost; None where that is not known."""
+        return self._prices[self.config.model_spec(agent)]
 
     # Scripts
 
@@ -237,9 +254,11 @@ class Run:
             The result, and whether the script was run for it.
         """
         digest = hashlib.sha256(f"{await self._task()}\n{draft.delivers}\n{draft.script}".encode()).hexdigest()[:16]
-        if draft.delivers == "submission" and not self.submission_file.is_file():
-            self._known.pop(digest, None)
         async with self._locks[digest]:  # the same script may be running on another path right now
+            if draft.delivers == "submission" and digest in self._known:
+                known = self._known[digest]
+                if known.ok and not written_by(known.script_path).is_file():
+                    del self._known[digest]
             if digest in self._known:
                 return self._known[digest], False
             result = await self._recall(draft, digest)
@@ -267,6 +286,7 @@ class Run:
         async with slots_here().share(self.run_id, self.config.parallel_scripts) as share:
             timeout = min(self.config.script_timeout, self.time_left(draft.step))
             if timeout <= 0:
+                self.over(draft.step)
                 return ExecutionResult(error="no time left", message="The time for this phase of the run is over.")
             script = await self._start(draft)
             workdir = self.folder / "work" / script.stem
@@ -289,37 +309,37 @@ class Run:
         if result.note:
             await self.emit("note", step=draft.step, agent=draft.agent, message=result.note)
         if result.error == "timeout" and timeout < self.config.script_timeout:
+            self.over(draft.step)
             result = result.model_copy(update={"error": "no time left"})  # nothing that a repair would mend
         if draft.delivers == "submission":
-            result = await asyncio.to_thread(self._collect, brief, workdir, result)
+            result = await asyncio.to_thread(collect, brief, workdir, result)
         await asyncio.to_thread(clear, workdir)
         if self._cache and result.ok:
-            files = {"submission.csv": self.submission_file} if draft.delivers == "submission" else {}
+            files = {"submission.csv": written_by(result.script_path)} if draft.delivers == "submission" else {}
             await asyncio.to_thread(self._cache.put, await self._key(digest), result, **files)
         await self._finish(draft, digest, result)
         return result
 
     async def _recall(self, draft: Draft, digest: str) -> ExecutionResult | None:
         """Take over what a script came to in another run, as if it had run here; None if that is not known."""
-        kept = await asyncio.to_thread(self._cache.get, await self._key(digest)) if self._cache else None
-        if kept is None or kept[0].seconds > min(self.config.script_timeout, self.time_left(draft.step)):
+        found = await asyncio.to_thread(self._cache.get, await self._key(digest)) if self._cache else None
+        if found is None or found[0].seconds > min(self.config.script_timeout, self.time_left(draft.step)):
             return None
         script = await self._start(draft)
-        result = kept[0].model_copy(
+        result = found[0].model_copy(
             update={"script_path": str(script), "log_path": str(script.with_suffix(".log"))}
         )  # fmt: skip
         try:
-            result = await asyncio.to_thread(self._take_over, draft, result, kept[1])
+            result = await asyncio.to_thread(self._take_over, draft, result, found[1])
         except OSError:  # it was removed in this moment
             return None
         await self._finish(draft, digest, result, message="as in an earlier run")
         return result
 
-    def _take_over(self, draft: Draft, result: ExecutionResult, kept: Path) -> ExecutionResult:
-        shutil.copyfile(kept / LOG, result.log_path)
+    def _take_over(self, draft: Draft, result: ExecutionResult, found: Path) -> ExecutionResult:
+        shutil.copyfile(found / LOG, result.log_path)
         if draft.delivers == "submission":
-            shutil.copyfile(kept / "submission.csv", self.submission_file)
-            shutil.copyfile(result.script_path, self.submission_file.with_name("solution.py"))
+            shutil.copyfile(found / "submission.csv", written_by(result.script_path))
         return result
 
     async def _start(self, draft: Draft) -> Path:
@@ -344,23 +364,15 @@ class Run:
 
     @property
     def submission_file(self) -> Path:
-        """Where the valid submission is put."""
+        """Where the best valid submission is put."""
         return self.folder / "final" / "submission.csv"
 
-    def _collect(self, brief: TaskBrief, workdir: Path, result: ExecutionResult) -> ExecutionResult:
-        """Check the submission that a script wrote, and keep it when it is valid."""
-        from mle_star.tools.submission_check import check_submission
-
-        if not result.ok:
-            return result
-        written = artefact(workdir, "final/submission.csv")
-        problems = check_submission(written, brief)
-        if written is None or problems:
-            message = "The submission is not valid:\n" + "\n".join(f"- {problem}" for problem in problems)
-            return result.model_copy(update={"error": "bad submission", "message": message})
-        written.replace(self.submission_file)
-        shutil.copyfile(result.script_path, self.submission_file.with_name("solution.py"))
-        return result
+    async def keep(self, source: Solution, result: ExecutionResult) -> None:
+        """Take on the valid submission that a script wrote for `source`, unless there is a better one."""
+        metric = (await self.brief()).metric
+        async with self._keeping:
+            await asyncio.to_thread(keep, self.submission_file.parent, metric, source, result)
+        self.budget.submitted = True
 
 
 _RUNS: dict[Any, Run] = {}

@@ -6,7 +6,7 @@ checkpoint.sqlite   LangGraph's own checkpoints
 events.jsonl        every progress event, in order
 replies/            every prompt and reply
 scripts/            NNN-<agent>.py as run, .log what it printed, .json what came of it
-final/              submission.csv, and solution.py that wrote it
+final/              submission.csv, solution.py that wrote it, submission.json: the solution that it came from
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from mle_star.models.data_models import Frozen, RunResult, StepRecord, TaskBrief
 from mle_star.models.errors import ConfigError
 from mle_star.models.events import Event
 from mle_star.tools.files import write_atomically
+from mle_star.tools.submissions import Kept, kept
 
 Status = Literal["running", "paused", "failed", "succeeded", "no submission", "no script ran"]
 
@@ -141,6 +142,10 @@ class RunFolder:
                 )  # fmt: skip
                 steps[event.step] = record.after(steps.get(event.step))
         return list(steps.values())
+
+    def submission(self) -> Kept | None:
+        """Read which submission is in `final/`; None when there is none."""
+        return kept(self.path / "final")
 
     @contextmanager
     def lock(self) -> Iterator[None]:

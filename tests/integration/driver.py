@@ -25,7 +25,7 @@ from tests.support import SUBMISSION, ScriptedModel, default_replies, fenced, se
 
 SETTINGS: dict[str, Any] = {
     "num_solutions": 2, "num_retrieved_models": 2, "outer_loop_iterations": 2, "inner_loop_iterations": 2,
-    "ensemble_iterations": 2, "max_debug_retries": 1,
+    "ensemble_iterations": 2, "max_debug_retries": 1, "model_provider": "offline",
 }  # fmt: skip
 SCRIPT = """\
 prepared = {number}

@@ -10,12 +10,15 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from zlib import crc32
 
 from hypothesis import strategies as st
 
 from graphs import pipeline
 from mle_star.models.bounds import most_calls
+from mle_star.models.data_models import StepRecord
+from mle_star.tools.submissions import RECORD, Kept
 from tests.property.worlds import METRIC_NAMES, OUTCOMES, in_any, is_score, worth
 from tests.stage import (
     GARBAGE,
@@ -132,7 +135,13 @@ def prepared(text: str) -> str:
 @cache
 def played(world: World) -> Play:
     """Play a world."""
-    return play(pipeline.graph, Dice(world), metric=world.metric, **world.settings())
+    return play(pipeline.graph, Dice(world), metric=world.metric, look=record_of_the_submission, **world.settings())
+
+
+def record_of_the_submission(folder: Path) -> tuple[str, ...]:
+    """Read what the run's folder says of the submission in it."""
+    path = folder / "final" / RECORD
+    return (path.read_text(),) if path.is_file() else ()
 
 
 def scored(play: Play) -> list[Ran]:
@@ -160,6 +169,17 @@ def test_a_run_in_which_a_candidate_ran_has_a_final_solution(world: World) -> No
     assert (played(world).state.get("final_solution") is not None) == ran
 
 
+def submitted(play: Play) -> list[StepRecord]:
+    """List the tries for the submission at the end, in order."""
+    return [record for record in play.state["history"] if record.step.partition(".")[0] == "submission"]
+
+
+def score_of_source(play: Play, record: StepRecord) -> float | None:
+    """Say what the solution scored that a submission was made from; None where none could be written."""
+    scores = {one.step: one.score for one in play.state["history"]}
+    return scores[record.note.removeprefix("from ")] if record.note.startswith("from ") else None
+
+
 @in_any_world
 def test_the_winner_has_the_best_score_of_all_that_was_accepted(world: World) -> None:
     accepted = [
@@ -169,31 +189,42 @@ def test_the_winner_has_the_best_score_of_all_that_was_accepted(world: World) ->
         and (record.accepted or "candidate" in record.step)
         and "ablation" not in record.step
     ]
-    first = played(world).stage.asked("submission")[:1]
-    winner = [worth(world.metric, played(world).stage.comes_to(question.part("script"))) for question in first]
-    assert winner == ([max(accepted)] if accepted else [])
+    first = [score_of_source(played(world), record) for record in submitted(played(world))[:1]]
+    if world.silent == "submission":
+        first = [played(world).state["final_score"]] if first else []
+    assert [worth(world.metric, score) for score in first] == ([max(accepted)] if accepted else [])
 
 
 @in_any_world
 def test_solutions_are_submitted_best_first_until_one_can_be(world: World) -> None:
-    stage = played(world).stage
-    tried = [question.part("script") for question in stage.asked("submission")]
-    worths = [worth(world.metric, stage.comes_to(script)) for script in tried]
+    records = submitted(played(world))
+    worths = [worth(world.metric, score_of_source(played(world), record)) for record in records if not record.error]
     assert worths == sorted(worths, reverse=True)
-    assert len(set(tried)) == len(tried)
+    assert len({record.note for record in records if record.error != "skipped"}) == len(
+        [record for record in records if record.error != "skipped"]
+    )
 
 
 @in_any_world
 def test_no_solution_is_tried_after_a_valid_submission(world: World) -> None:
-    came_to = [ran.comes_to for ran in played(world).stage.ran() if "# submits" in ran.script]
-    assert "submits" not in came_to[:-1]
+    assert not any(record.accepted for record in submitted(played(world))[:-1])
 
 
 @in_any_world
 def test_the_final_solution_is_the_one_that_the_submission_came_from(world: World) -> None:
-    state, stage = played(world).state, played(world).stage
+    state, records = played(world).state, submitted(played(world))
     if state.get("submission_path"):
-        assert state["final_solution"].strip() == stage.asked("submission")[-1].part("script").strip()
+        assert state["final_score"] == score_of_source(played(world), records[-1])
+        asked = {question.part("script").strip() for question in played(world).stage.asked("submission")}
+        assert state["final_solution"].strip() in asked
+
+
+@in_any_world
+def test_the_submission_that_is_kept_is_the_one_that_the_result_names(world: World) -> None:
+    state, kept = played(world).state, played(world).folder_listing
+    assert bool(kept) == bool(state.get("submission_path"))
+    if kept:
+        assert Kept.model_validate_json(kept[0]).step == submitted(played(world))[-1].note.removeprefix("from ")
 
 
 @in_any_world
@@ -203,10 +234,18 @@ def test_there_is_a_submission_exactly_when_one_was_valid(world: World) -> None:
 
 
 @in_any_world
+def test_every_path_that_refines_submits_its_first_solution_meanwhile(world: World) -> None:
+    steps = {record.step for record in played(world).state["history"]}
+    refined = {step.partition(".")[0] for step in steps if ".t0." in step}
+    assert {step.partition(".")[0] for step in steps if step.endswith(".submission")} == refined
+
+
+@in_any_world
 def test_without_a_valid_submission_the_winner_is_still_the_result(world: World) -> None:
     state, stage = played(world).state, played(world).stage
+    accepted = [worth(world.metric, one.score) for one in state["history"] if one.score is not None and one.accepted]
     if stage.asked("submission") and not state["submission_path"]:
-        assert state["final_solution"].strip() == stage.asked("submission")[0].part("script").strip()
+        assert worth(world.metric, state["final_score"]) == max(accepted)
 
 
 @in_any_world

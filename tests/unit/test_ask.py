@@ -91,7 +91,7 @@ async def test_an_unusable_reply_is_asked_for_again_as_often_as_is_allowed(askin
 
 async def test_every_call_is_paid_for(asking: Any) -> None:
     usage = (await asking(Model("no", "yes"))).usage
-    assert (usage.calls, usage.input_tokens, usage.output_tokens) == (2, 4, 2)
+    assert (usage.calls, usage.total.input_tokens, usage.total.output_tokens) == (2, 4, 2)
 
 
 async def test_a_model_that_fails_on_a_prompt_has_replied_nothing(asking: Any) -> None:

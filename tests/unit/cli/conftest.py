@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from mle_star.models.config import MLEStarConfig
-from mle_star.models.data_models import DataProfile, RunResult, TaskBrief, TaskDescription, Usage
+from mle_star.models.data_models import DataProfile, ModelUse, RunResult, TaskBrief, TaskDescription, Usage
 from mle_star.models.events import Event
 from mle_star.models.metric import Metric
 from mle_star.tools.run_folder import About, RunFolder
+from mle_star.tools.submissions import Kept
 
 METRIC = Metric(name="accuracy", maximize=True)
 EVENTS: tuple[dict[str, Any], ...] = (
@@ -26,6 +27,16 @@ EVENTS: tuple[dict[str, Any], ...] = (
     {"kind": "step", "step": "p1.t0.k0", "agent": "coder", "score": 0.85, "accepted": True, "message": "bin the age"},
     {"kind": "step", "step": "submission", "agent": "submission", "accepted": True, "message": "from p1.t0.k0"},
 )
+
+USAGE = Usage(
+    scripts=4,
+    model_uses=(
+        ModelUse(agent="coder", model="openai/gpt-4o", phase="refinement", calls=8, input_tokens=900, output_tokens=200,
+                 cost=0.00425),
+        ModelUse(agent="merger", model="openai/gpt-4o", phase="initial", calls=1, input_tokens=100, output_tokens=34,
+                 cost=0.00059),
+    ),
+)  # fmt: skip
 
 MakeRun = Callable[..., RunFolder]
 
@@ -42,8 +53,9 @@ def make_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeRun:
         config = MLEStarConfig(num_solutions=2, num_retrieved_models=2, out_dir=folder.path)
         values = {"run_id": run_id, "metric": METRIC, "seconds": 754.0, "message": "the model went away"}
         if status == "succeeded":
+            values |= {"message": ""}
             values |= {"final_score": 0.85, "submission_path": str(folder.path / "final" / "submission.csv")}
-            values |= {"usage": Usage(calls=9, input_tokens=1000, output_tokens=234, scripts=4)}
+            values |= {"usage": USAGE}
         result = RunResult(status=status, **values) if status != "running" else None  # type: ignore[arg-type]
         about = About(
             run_id=run_id, started=more.get("started", "2026-01-02T03:04:05+00:00"), version="0.1.0", task=task,
@@ -58,6 +70,8 @@ def make_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeRun:
         if status == "succeeded":
             (folder.path / "final" / "submission.csv").write_text("id,y\n1,0\n")
             (folder.path / "final" / "solution.py").write_text("pass\n")
+            kept = Kept(step="p1.t0.k0", score=0.85, made_by="009-submission.py")
+            (folder.path / "final" / "submission.json").write_text(kept.model_dump_json())
         events = [Event(**{"seq": seq, "elapsed": float(seq)} | event) for seq, event in enumerate(EVENTS, 1)]
         lines = "".join(event.model_dump_json(exclude_defaults=True) + "\n" for event in events)
         (folder.path / "events.jsonl").write_text(lines)

@@ -139,7 +139,7 @@ def test_the_result_says_score_direction_files_cost_and_what_to_do_next(
         "score      0.85  accuracy, higher is better, on held-out rows",
         "submission runs/one/final/submission.csv",
         "solution   runs/one/final/solution.py",
-        "took       12:34; 4 scripts, 9 model calls, 1,234 tokens",
+        "took       12:34; 4 scripts, 9 model calls, 1,234 tokens, $0.0048",
         "details    mle-star show one",
     ]
 

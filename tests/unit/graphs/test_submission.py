@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from graphs import pipeline
-from tests.stage import GARBAGE, Play, Stage, play
+from tests.stage import GARBAGE, Play, Stage, extraction, play
 from tests.support import SUBMISSION, fenced, section
 
 SETTINGS = {
@@ -131,3 +131,30 @@ def test_the_winner_is_the_result_when_no_solution_can_be_submitted() -> None:
     played = submit(stage)
     assert (played.state["final_score"], played.state["submission_path"]) == (0.6, None)
     assert played.folder_listing == ()
+
+
+def test_a_first_solution_that_nothing_improves_on_is_submitted_once() -> None:
+    stage = with_candidates()
+    stage.replies["ablation_study"] = lambda p: GARBAGE
+    stage.replies["extractor"] = lambda p: GARBAGE
+    played = submit(stage, num_solutions=1, outer_loop_iterations=1)
+    assert [ran.agent for ran in stage.ran("submission")] == ["submission"]
+    assert [record.note for record in played.state["history"] if record.step == "submission"] == ["from p1.candidate1"]
+    assert played.folder_listing == (SUBMISSION, "# submits\nfor_path = 1\n")
+
+
+def test_a_path_without_refinement_submits_nothing_early() -> None:
+    played = submit(with_candidates())
+    assert not [record.step for record in played.state["history"] if record.step.endswith(".submission")]
+
+
+def test_the_first_solution_is_the_result_when_nothing_better_can_be_submitted() -> None:
+    stage = with_candidates()
+    stage.replies["ablation_study"] = lambda p: GARBAGE
+    stage.replies["extractor"] = lambda p: extraction("rows = rows.sample(30_000)", "Plan.")
+    stage.replies["coder"] = lambda p: fenced(f"rows = 2  {stage.mark(0.9)}")
+    stage.replies["submission"] = lambda p: fenced(f"# submits\nfrom_script = {hash(p)}")
+    stage.submissions = ["submits", "fails"]
+    state = submit(stage, num_solutions=1, outer_loop_iterations=1, inner_loop_iterations=1).state
+    assert (state["final_score"], "sample(30_000)" in state["final_solution"]) == (0.5, True)
+    assert state["submission_path"] is not None

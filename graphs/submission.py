@@ -1,0 +1,91 @@
+"""From solutions to a submission: the first in line that can be made to predict the test set.
+
+It is used twice: for each path's first solution, beside the refinement, so that there is a submission early on; and for
+the winner at the end, with the other solutions behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, Literal
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+
+from graphs import evaluation
+from mle_star.agents.submission import step_name, submission
+from mle_star.models.config import MLEStarConfig
+from mle_star.models.state import SubmissionInput, SubmissionOutput, SubmissionState
+from mle_star.tools.ledger import record, record_submission
+from mle_star.tools.run import Run
+
+Line = Literal["next solution", "submitted early", "none left"]
+
+
+def next_in_line(state: SubmissionState) -> Line:
+    """Fall back on the next best solution when one can't be made to predict the test set."""
+    tried = state.get("submitted", 0)
+    if tried >= len(state["ranked"]):
+        return "none left"
+    return "submitted early" if state["ranked"][tried].step in state["ready"] else "next solution"
+
+
+def has_script(state: SubmissionState) -> Line | Literal["run"]:
+    """Run the submission script, if it could be written."""
+    return "run" if state["draft"] else next_in_line(state)
+
+
+async def finish(state: SubmissionState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
+    """Take on a valid submission, with the solution that it comes from."""
+    run = await Run.of(runtime)
+    outcome = state["outcome"]
+    accepted = outcome.result.ok
+    history = await record(run, outcome, accepted=accepted)
+    if not accepted:
+        return {"history": history}
+    source = state["ranked"][state["submitted"] - 1]
+    await run.keep(source, outcome.result)
+    return _came_from(state, run, state["submitted"] - 1) | {"history": history, "submissions": [source]}
+
+
+async def take(state: SubmissionState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
+    """The best solution that is left was submitted before, while the search went on."""
+    run = await Run.of(runtime)
+    tried = state.get("submitted", 0)
+    history = await record_submission(run, step_name(state), state["ranked"][tried])
+    return _came_from(state, run, tried) | {"history": history}
+
+
+def _came_from(state: SubmissionState, run: Run, index: int) -> dict[str, Any]:
+    source = state["ranked"][index]
+    return {
+        "final_score": source.score,
+        "final_solution": source.script,
+        "submission_path": str(run.submission_file),
+    }
+
+
+def is_valid(state: SubmissionState) -> Line | Literal["valid"]:
+    """End with the first valid submission."""
+    return "valid" if state["outcome"].result.ok else next_in_line(state)
+
+
+def draw_up(execute: str) -> StateGraph[SubmissionState, MLEStarConfig, SubmissionInput, SubmissionOutput]:
+    """Build the graph; a drawing of the whole needs another name for the node `execute` in each place."""
+    builder = StateGraph(SubmissionState, MLEStarConfig, input_schema=SubmissionInput, output_schema=SubmissionOutput)
+    builder.add_node(submission)
+    builder.add_node(execute, evaluation.graph)
+    builder.add_node(finish)
+    builder.add_node(take)
+    line: dict[Hashable, str] = {"next solution": "submission", "submitted early": "take", "none left": END}
+    builder.add_conditional_edges(START, next_in_line, line)
+    builder.add_conditional_edges("submission", has_script, {"run": execute, **line})
+    builder.add_edge(execute, "finish")
+    builder.add_conditional_edges("finish", is_valid, {"valid": END, **line})
+    builder.add_edge("take", END)
+    return builder
+
+
+builder = draw_up("execute_submission")
+graph = builder.compile(name="submission")
+early_graph = draw_up("execute_early_submission").compile(name="early_submission")

@@ -1,0 +1,61 @@
+"""Replies on disk: readable by a person, without secrets, and shared between runs where that is wanted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mle_star.tools.reply_files import ReplyFiles
+
+RECORD = {
+    "agent": "coder", "model": "openai/gpt-4o", "phase": "refinement", "input_tokens": 12, "output_tokens": 3,
+    "cached_tokens": 0, "cost": 0.5, "messages": [["human", "# coder\n\nWrite it."]], "reply": "```python\nx = 1\n```",
+}  # fmt: skip
+
+
+def files(folder: Path, shared: Path | None = None, seed: int = 1) -> ReplyFiles:
+    folder.mkdir(exist_ok=True)
+    return ReplyFiles(folder, shared, seed)
+
+
+async def paid(**changes: Any) -> dict[str, Any]:
+    return RECORD | changes
+
+
+async def free() -> dict[str, Any]:
+    raise AssertionError("it was asked again")
+
+
+async def test_a_request_and_its_reply_are_there_to_be_read(tmp_path: Path) -> None:
+    await files(tmp_path / "replies").remembered("abc", "p1.t0.k0-coder", paid)
+    text = (tmp_path / "replies" / "p1.t0.k0-coder-abc.md").read_text()
+    assert text.startswith("# p1.t0.k0-coder\n\ncoder, openai/gpt-4o: 12 tokens read, 3 written, $0.5000\n")
+    assert "# coder\n\nWrite it." in text
+    assert text.endswith("```python\nx = 1\n```\n")
+
+
+async def test_what_a_person_reads_holds_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "a-very-secret-value")
+    await files(tmp_path / "replies").remembered(
+        "abc", "name", lambda: paid(reply="a-very-secret-value and sk-0123456789abcdef")
+    )
+    text = (tmp_path / "replies" / "name-abc.md").read_text()
+    assert "secret" not in text
+    assert "0123456789" not in text
+
+
+async def test_the_same_request_of_another_run_costs_nothing_with_a_shared_file(tmp_path: Path) -> None:
+    shared = tmp_path / "cache" / "replies.sqlite"
+    await files(tmp_path / "one", shared).remembered("abc", "name", paid)
+    again = await files(tmp_path / "two", shared).remembered("abc", "name", free)
+    assert again["reply"] == RECORD["reply"]
+    assert (again["calls"], again["input_tokens"], again["cost"]) == (0, 0, 0.0)
+
+
+async def test_another_seed_is_asked_anew(tmp_path: Path) -> None:
+    shared = tmp_path / "replies.sqlite"
+    await files(tmp_path / "one", shared).remembered("abc", "name", paid)
+    again = await files(tmp_path / "two", shared, seed=2).remembered("abc", "name", lambda: paid(reply="new"))
+    assert again["reply"] == "new"
