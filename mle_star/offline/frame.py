@@ -196,7 +196,7 @@ def blending(facts: Facts) -> str:
     """How predictions become one: the mean, to begin with; then how they become labels, where labels are judged."""
     parts = [frame_part("loss", loss_variant(facts)), frame_part("blend_weights"), frame_part("blend")]
     decision = metrics.scoring(facts).decision
-    if decision in {"threshold", "priors", "stretch"}:
+    if decision in {"threshold", "priors", "stretch", "factor"}:
         parts += [frame_part("decide", decision), frame_part("fit_decision", decision)]
     elif decision == "argmax":
         parts.append(frame_part("decide", "half" if len(facts.targets) > 1 else "argmax"))
@@ -221,7 +221,7 @@ def validation(facts: Facts, recipes: Recipes) -> str:
         else ("several" if several else "regression")
     )
     if "elapsed_time" in recipes.features(facts):
-        fitting = "trend"
+        fitting = "timed" if facts.classifies else "trend"
     argument = "probabilities" if facts.classifies and scoring.decision == "none" else "prediction"
     score = f'def score(target, {argument}):\n    """The metric: {facts.metric.name}, {facts.metric.direction}."""\n'
     if scoring.remark:
@@ -232,6 +232,7 @@ def validation(facts: Facts, recipes: Recipes) -> str:
         frame_part("folds", folds),
         frame_part("build"),
         *([frame_part("trend")] if fitting == "trend" else []),
+        *([frame_part("told_time")] if fitting in {"trend", "timed"} else []),
         frame_part("fit_predict", fitting),
         frame_part("out_of_fold"),
         score,

@@ -50,6 +50,12 @@ FAMILIES = (
         "tree_matrix", "xgboost", ("xgboost",),
     ),
     Family(
+        "LightGBM on categories as they are",
+        "Gradient boosting that groups a category's values by itself at every cut, with LightGBM's own settings: "
+        "quick, and unlike the boosters that are given codes and means.",
+        "category_matrix", "categorical_lightgbm", ("lightgbm",),
+    ),
+    Family(
         "Nystroem kernel machine",
         "An RBF kernel approximated by landmarks under a linear model: smooth functions of all columns at once.",
         "dense_matrix", "kernel_machine",
@@ -76,6 +82,7 @@ NEEDS = {
     "dense_matrix": ("scaled_matrix",),
     "scaled_matrix": ("column_kinds",),
     "tree_matrix": ("column_kinds",),
+    "category_matrix": ("column_kinds",),
     "date_features": ("as_dates",),
     "elapsed_time": ("as_dates",),
 }
@@ -132,7 +139,7 @@ class TabularRecipes:
     def features(self, facts: Facts) -> tuple[str, ...]:
         """Cleaning, then what the kinds of columns call for."""
         kept = facts.profile.columns
-        steps = ["elapsed_time", "clean"] if facts.trending else ["clean"]
+        steps = ["elapsed_time", "clean"] if facts.follows else ["clean"]
         if any(column.kind == "date" for column in kept):
             steps.append("date_features")
         if any(_is_string(column) for column in kept):
@@ -244,7 +251,7 @@ IN_HASTE = {
     "lightgbm": ("trees", "learning_rate"), "hist_gradient_boosting": ("trees", "learning_rate"),
     "xgboost": ("trees", "learning_rate"), "catboost": ("trees", "learning_rate"), "extra_trees": ("trees",),
     "random_forest": ("trees",), "neural_network": ("epochs",), "kernel_machine": ("landmarks",),
-    "linear": ("iterations",),
+    "linear": ("iterations",), "categorical_lightgbm": ("trees",),
 }  # fmt: skip
 """What a short time limit sets, by function."""
 
@@ -281,6 +288,13 @@ def sized(name: str, facts: Facts) -> dict[str, object]:
         values |= boosted
     if small and classes <= 4 and name == "hist_gradient_boosting":
         values |= {"trees": 150, "learning_rate": 0.04}
+    if name == "categorical_lightgbm":
+        if small:
+            values |= {"leaves": 7, "learning_rate": 0.05, "min_rows": max(3, min(20, rows // 40))}
+        if classes > 8:
+            values |= {"trees": 60}
+        if columns > 200:
+            values |= {"columns": 0.3}
     if name in {"extra_trees", "random_forest"} and small:
         values["trees"] = 100 if name == "extra_trees" else 80
     if name in {"extra_trees", "random_forest"}:

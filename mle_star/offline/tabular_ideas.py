@@ -86,6 +86,14 @@ for name in STRINGS:
     parts[f"{name} before mark"] = strings.str.extract(r"^\\s*([^,;:/_|-]+)[,;:/_|-]", expand=False)
 """
 
+PIECES = """\
+for name in STRINGS:
+    strings = frame[name].astype("str").where(frame[name].notna(), "")
+    pieces = strings.str.split(r"[\\s,;:/|_-]+", n=2, regex=True, expand=True)
+    for place in range(min(3, pieces.shape[1])):
+        parts[f"{name} piece {place + 1}"] = pieces[place].replace("", np.nan)
+"""
+
 CYCLES = """\
 for name in DATES:
     dates = as_dates(frame[name])
@@ -203,6 +211,10 @@ FEATURE_IDEAS = (
          "punctuation, "
          "and note brackets. Four cheap numbers for each string column.",
          before_return(SHAPES)),
+    Idea("string_features", "Split the strings into their first pieces.",
+         "Codes and names are put together of parts that recur though the whole does not. Split at spaces and marks, "
+         "and take the first three pieces as categories of their own. The preparation encodes them in the fold.",
+         before_return(PIECES)),
     Idea("date_features", "Add the calendar: week, day of the year, weekend, hour of the week, end of month.",
          "Habits follow the calendar, and one number for the hour of the week holds what day and hour say "
          "together. All "
