@@ -243,7 +243,7 @@ def categories_beside(facts: Facts) -> list[str]:
 def _beside(facts: Facts) -> list[tuple[str, str]]:
     split, images = facts.profile.split, images_of(facts)
     lost = {images.column, *facts.targets, *id_columns(facts), *split.untrusted}
-    lost |= {split.column} if split.kind == "group" else set()
+    lost |= {split.column} if split.kind == "group" and not split.days else set()
     return [(column.name, column.kind) for column in facts.profile.columns if column.name not in lost]
 
 

@@ -113,7 +113,7 @@ class TabularRecipes:
         untrusted = [name for name in split.untrusted if name not in dates]
         useless = [column.name for column in columns if column.kind in {"id", "path", "constant"}]
         drop = [*facts.targets, *_id_columns(facts), *useless, *untrusted]
-        if split.kind == "group" and split.column:
+        if split.kind == "group" and split.column and not split.days:
             drop.append(split.column)
         drop = list(dict.fromkeys([*drop, *_lacking(facts)]))
         kept = [column for column in columns if column.name not in drop]

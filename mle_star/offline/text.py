@@ -186,7 +186,7 @@ class TextRecipes:
 def kept_columns(facts: Facts) -> list[ColumnProfile]:
     """The columns that can help: no identifiers, constants, paths, groups, or mere counters of time."""
     split = facts.profile.split
-    lost = {*facts.targets, *id_columns(facts), *split.untrusted, *([split.column] if split.kind == "group" else [])}
+    lost = {*facts.targets, *id_columns(facts), *split.untrusted, *group_columns(facts)}
     useless = {"id", "path", "constant"}
     kept = [c for c in facts.profile.columns if c.name not in lost and c.kind not in useless]
     if any(column.kind == "text" for column in kept):
@@ -211,6 +211,12 @@ def id_columns(facts: Facts) -> list[str]:
     """The column of row identifiers, where there is one."""
     submission = facts.profile.submission
     return [submission.id_column] if submission and submission.id_column else []
+
+
+def group_columns(facts: Facts) -> list[str]:
+    """The column that names groups which the test set does not share."""
+    split = facts.profile.split
+    return [split.column] if split.kind == "group" and split.column and not split.days else []
 
 
 def time_columns(facts: Facts) -> list[str]:
