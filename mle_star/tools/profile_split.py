@@ -30,7 +30,8 @@ def measure_split(train: Table, test: Table, features: Sequence[str], id_column:
     for table in (train, test):
         table.load(tuple(dict.fromkeys([*later, *other])))
     clocks = [time for name in later if (time := clock(train, test, name))]
-    groups = [key for name in other if (key := group(train, test, name))]
+    dates = date_names(train.sample, names)
+    groups = [key for name in other if name not in dates and (key := group(train, test, name))]
     counters = _counters(train.sample, names)
     if chosen := choose_clock(clocks, groups):
         counting = [*(time.column for time in clocks), *in_step(train.sample, names, chosen), *counters]
@@ -45,7 +46,7 @@ def measure_split(train: Table, test: Table, features: Sequence[str], id_column:
             evidence=chosen_group.evidence,
             untrusted=_ordered(names, [chosen_group.column, *alike, *counters, *(time.column for time in clocks)]),
         )
-    for name in date_names(train.sample, names):
+    for name in dates:
         if days := period(train, test, name):
             return SplitProfile(
                 kind="group", column=name, days=days.days, evidence=days.evidence, untrusted=_ordered(names, counters)
