@@ -370,6 +370,14 @@ def test_models_are_told_the_time_where_what_was_lately_so_goes_on() -> None:
     assert "elapsed" not in part("told_time")(rows, noise, later, models)[0]
 
 
+def test_a_study_may_leave_the_time_out() -> None:
+    scope: dict[str, Any] = {"np": np, "model_scale": lambda values, undo=False: values}
+    exec(frame_part("fit_predict", "trend"), scope)
+    models = {"mean": (lambda fit, target, new: (fit, new), lambda fit, target, new: np.full(len(new), target.mean()))}
+    rows = pd.DataFrame({"x": np.arange(4.0)})
+    assert scope["fit_predict"](rows, np.arange(4.0), rows, models).tolist() == [[1.5] * 4]
+
+
 def folded(variant: str, **names: Any) -> list[tuple[Any, Any]]:
     """The folds of 60 rows over 30 days, of ten patients."""
     days = pd.date_range("2020-01-01", periods=60, freq="12h").astype(str)
