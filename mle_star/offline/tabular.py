@@ -82,7 +82,7 @@ NEEDS = {
     "spline_matrix": ("scaled_matrix",),
     "dense_matrix": ("scaled_matrix",),
     "scaled_matrix": ("column_kinds",),
-    "tree_matrix": ("column_kinds",),
+    "tree_matrix": ("column_kinds", "telling_columns"),
     "category_matrix": ("column_kinds",),
     "date_features": ("as_dates",),
     "elapsed_time": ("as_dates",),
