@@ -164,7 +164,9 @@ class TabularRecipes:
         if name in NEEDS:
             return NEEDS[name]
         if name in {family.model for family in FAMILIES}:
-            return ("spread", "hold_back") if name in {"lightgbm", "xgboost", "catboost"} else ("spread",)
+            if name in {"lightgbm", "xgboost", "catboost"}:
+                return ("spread", "hold_back")
+            return ("spread", "fewer") if name in {"linear", "kernel_machine", "nearest_neighbours"} else ("spread",)
         return ()
 
     def ideas(self, block: str) -> tuple[Idea, ...]:
