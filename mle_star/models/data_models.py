@@ -106,6 +106,10 @@ class SplitProfile(Frozen):
     kind: Literal["random", "time", "group"] = "random"
     column: str | None = None
     """The time column that the test rows continue, or the group column whose values do not recur."""
+    part: str | None = None
+    """Where the group is a part of the column's text, such as `p12` in `p12_v3`: the pattern that finds it."""
+    days: int | None = None
+    """Where the groups are stretches of days of a date column: how many days the test's are long."""
     evidence: str = "test rows look like training rows"
     untrusted: tuple[str, ...] = ()
     """Columns that only count time (or rows): constant within a group, or beyond the training range in the test."""

@@ -42,10 +42,19 @@ def fold_counts(facts: Facts) -> tuple[int, int]:
         return 5, 1
     work = rows * max(facts.columns, 10) * (facts.class_count if facts.classifies and facts.class_count > 2 else 1)
     if rows > 10_000 or work > 5_000_000:
-        return 5, 1
+        # A fold should hold a hundred rows of the rarest class: with fewer, chance decides what seems better.
+        return (5, 1) if rarest(facts) >= 500 else (3, 2)
     if rows > 3_000 or work > 500_000:
         return 5, 3
     return (10, 10) if rows < 300 else (5, 5)
+
+
+def rarest(facts: Facts) -> float:
+    """Rows of the rarest of two classes that a script of the search sees; all of them where there are not two."""
+    known = facts.profile.target.classes if facts.profile.target else ()
+    if not facts.classifies or facts.class_count != 2 or len(facts.targets) > 1 or len(known) != 2:
+        return facts.search_rows
+    return facts.search_rows * min(share for _, share in known)
 
 
 def settings(facts: Facts, recipes: Recipes, seed: int, split_seed: int) -> str:
@@ -68,6 +77,10 @@ def settings(facts: Facts, recipes: Recipes, seed: int, split_seed: int) -> str:
         lines.append(f"ABSOLUTE_LOSS = {metrics.absolute_loss(facts)!r}")
     if split.kind == "group" and split.column:
         lines.append(f"GROUP_COLUMN = {split.column!r}")
+        if split.part:
+            lines.append(f"GROUP_PART = r{split.part!r}".replace("\\\\", "\\"))
+        if split.days:
+            lines.append(f"GROUP_DAYS = {split.days}  # the test's stretches of days are about as long")
     lines.append(recipes.settings(facts))
     return "\n".join(line for line in lines if line)
 
@@ -184,7 +197,9 @@ def loss_variant(facts: Facts) -> str:
     if facts.classifies:
         if len(facts.targets) > 1:
             return "multilabel"
-        return "auc" if facts.class_count == 2 and name in {"auc_roc", "gini"} else "classification"
+        if facts.class_count > 2:
+            return "classification"
+        return {"auc_roc": "auc", "gini": "auc", "average_precision": "precision"}.get(name, "classification")
     if name in {"rmsle", "msle", "male"}:
         return "logs"
     if name in {"mape", "smape", "rmspe"}:
@@ -196,7 +211,7 @@ def blending(facts: Facts) -> str:
     """How predictions become one: the mean, to begin with; then how they become labels, where labels are judged."""
     parts = [frame_part("loss", loss_variant(facts)), frame_part("blend_weights"), frame_part("blend")]
     decision = metrics.scoring(facts).decision
-    if decision in {"threshold", "priors", "stretch"}:
+    if decision in {"threshold", "priors", "stretch", "factor"}:
         parts += [frame_part("decide", decision), frame_part("fit_decision", decision)]
     elif decision == "argmax":
         parts.append(frame_part("decide", "half" if len(facts.targets) > 1 else "argmax"))
@@ -210,18 +225,18 @@ def validation(facts: Facts, recipes: Recipes) -> str:
     """Folds, out-of-fold predictions, the metric, and the line that prints the score."""
     scoring = metrics.scoring(facts)
     several = len(facts.targets) > 1
-    kind = facts.profile.split.kind
-    if kind == "random" or not facts.profile.split.column:
+    split = facts.profile.split
+    if split.kind == "random" or not split.column:
         folds = "stratified" if facts.classifies and not several else "plain"
     else:
-        folds = kind
+        folds = "part" if split.part else "period" if split.days else split.kind
     fitting = (
         ("multilabel" if several else "classification")
         if facts.classifies
         else ("several" if several else "regression")
     )
     if "elapsed_time" in recipes.features(facts):
-        fitting = "trend"
+        fitting = "timed" if facts.classifies else "trend"
     argument = "probabilities" if facts.classifies and scoring.decision == "none" else "prediction"
     score = f'def score(target, {argument}):\n    """The metric: {facts.metric.name}, {facts.metric.direction}."""\n'
     if scoring.remark:
@@ -232,6 +247,7 @@ def validation(facts: Facts, recipes: Recipes) -> str:
         frame_part("folds", folds),
         frame_part("build"),
         *([frame_part("trend")] if fitting == "trend" else []),
+        *([frame_part("told_time")] if fitting in {"trend", "timed"} else []),
         frame_part("fit_predict", fitting),
         frame_part("out_of_fold"),
         score,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from mle_star.models.data_models import ImageProfile
-from mle_star.offline import parts
-from mle_star.offline.recipe import Facts, Family, Idea, set_keywords
+from mle_star.offline.part_recipes import PartRecipes
+from mle_star.offline.recipe import Facts, Family, Idea
 from mle_star.offline.script import constants
 from mle_star.offline.tabular import read_call
 
@@ -74,21 +74,22 @@ NEEDS = {
     "gradient_linear": ("spread", "described"),
     "image_gaussians": (),
 }
-MODELS = {family.model for family in (*CLASSIFIERS, *REGRESSORS)}
 GREY = {"1", "L", "LA", "I", "I;16", "F"}
 LARGEST = 64
 """Side of the square, in pixels, that larger images are scaled down to."""
 
 
-class ImageRecipes:
+class ImageRecipes(PartRecipes):
     """What is known of images, named in a table or sorted into folders, with or without columns beside them."""
 
     name = "image"
+    needs = NEEDS
+    classifiers = CLASSIFIERS
+    regressors = REGRESSORS
 
     def families(self, facts: Facts) -> tuple[Family, ...]:
         """Families whose packages are listed, strongest first."""
-        families = CLASSIFIERS if facts.classifies else REGRESSORS
-        found = [family for family in families if facts.environment.has(*family.packages)]
+        found = self.available(facts)
         # One tree per class and round is slow for many classes; much that is told beside the images asks for trees.
         late = {"image_boosting"} if facts.classifies and facts.class_count > 20 else set()
         early = {"image_boosting"} if len(numbers_beside(facts)) >= 5 and not late else set()
@@ -153,26 +154,16 @@ class ImageRecipes:
         grey = images.mode in GREY
         return (*([] if grey else ["colours"]), *([] if images.same_size else ["file_shape"]))
 
-    def part(self, name: str, facts: Facts) -> str | None:
-        """A function's text, its defaults fitted to the size of the task."""
-        special = "image_classification" if facts.classifies else "image_regression"
-        sources = [parts.functions(file) for file in ("image", special)]
-        if facts.classifies:
-            sources.append({"spread": parts.functions("classification")["spread"]})
-        source = next((functions[name] for functions in sources if name in functions), None)
-        if source is None:
-            return None
-        return set_keywords(**sized(name, facts))(source, "") or source
+    def sized(self, name: str, facts: Facts) -> dict[str, object]:
+        """Keyword defaults that fit the task."""
+        return sized(name, facts)
 
-    def part_needs(self, name: str) -> tuple[str, ...]:
-        """Helpers that a function calls; `spread` is not there in a regression."""
-        return NEEDS.get(name, ("spread",) if name in MODELS else ())
-
-    def ideas(self, block: str) -> tuple[Idea, ...]:
-        """The repertoire for images."""
+    @property
+    def repertoire(self) -> tuple[Idea, ...]:
+        """The ideas for images."""
         from mle_star.offline.image_ideas import IDEAS
 
-        return tuple(idea for idea in IDEAS if idea.block == block)
+        return IDEAS
 
 
 def listing(name: str, pattern: str) -> str:
@@ -243,7 +234,7 @@ def categories_beside(facts: Facts) -> list[str]:
 def _beside(facts: Facts) -> list[tuple[str, str]]:
     split, images = facts.profile.split, images_of(facts)
     lost = {images.column, *facts.targets, *id_columns(facts), *split.untrusted}
-    lost |= {split.column} if split.kind == "group" else set()
+    lost |= {split.column} if split.kind == "group" and not split.days else set()
     return [(column.name, column.kind) for column in facts.profile.columns if column.name not in lost]
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from mle_star.offline.recipe import Facts
 
-Decision = Literal["none", "argmax", "threshold", "priors", "stretch"]
+Decision = Literal["none", "argmax", "threshold", "priors", "stretch", "factor"]
+
+RANKED = re.compile(r"(map|mrr|ndcg|hit_rate|accuracy|error_rate|recall)(?:@(\d+))?")
+USUAL_PLACES = 5
+"""How many guesses a row gets where the metric's name does not say it."""
 
 
 @dataclass(frozen=True)
@@ -19,14 +24,17 @@ class Scoring:
     imports: str = ""
     """Name in sklearn.metrics that it needs."""
     decision: Decision = "none"
-    """How class probabilities become labels: not at all, the most probable, by a tuned threshold, ..."""
+    """How predictions become what is judged: not at all, the most probable class, a tuned threshold or factor, ..."""
     remark: str = ""
+    """A comment, or a statement, that stands before the expression."""
 
 
 def scoring(facts: Facts) -> Scoring:
     """The metric of the task, or the nearest sensible one where its name is unknown."""
     name = plain_name(facts)
     table = _classification(facts) if facts.classifies else _REGRESSION
+    if guesses := ranked_guesses(facts):
+        return _ranking(name, guesses)
     if not facts.classifies and len(facts.targets) > 1 and name == "rmse" and name != facts.metric.name:
         return Scoring("np.mean(np.sqrt(np.mean((target - prediction) ** 2, axis=0)))")
     if name in table:
@@ -39,6 +47,22 @@ def scoring(facts: Facts) -> Scoring:
     else:
         fallback = table["auc_roc" if facts.metric.predicts == "probabilities" else "accuracy"]
     return Scoring(fallback.expression, fallback.imports, fallback.decision, remark)
+
+
+def ranked_guesses(facts: Facts) -> int:
+    """How many classes, best first, each row of the submission names; 0 where the metric asks for no ranking."""
+    asked = RANKED.fullmatch(plain_name(facts))
+    if asked is None or not facts.classifies or len(facts.targets) > 1 or facts.metric.predicts != "ranking":
+        return 0
+    return min(int(asked[2] or USUAL_PLACES), facts.class_count)
+
+
+def _ranking(name: str, guesses: int) -> Scoring:
+    """One true class a row: all such metrics depend on its place among the guesses alone."""
+    place = "place = (probabilities > probabilities[np.arange(len(target)), target][:, None]).sum(axis=1)"
+    gain = {"map": "1 / (place + 1)", "mrr": "1 / (place + 1)", "ndcg": "1 / np.log2(place + 2)"}
+    expression = f"np.mean(np.where(place < {guesses}, {gain.get(name.split('@')[0], '1.0')}, 0.0))"
+    return Scoring(f"1 - {expression}" if name.startswith("error_rate") else expression, remark=place)
 
 
 def plain_name(facts: Facts) -> str:
@@ -175,7 +199,9 @@ _REGRESSION = {
     "mse": Scoring("np.mean((target - prediction) ** 2)"),
     "mae": Scoring("np.mean(np.abs(target - prediction))"),
     "medae": Scoring("np.median(np.abs(target - prediction))"),
-    "mape": Scoring("np.mean(np.abs(target - prediction) / np.abs(target).clip(np.finfo(float).eps))"),
+    "mape": Scoring(
+        "np.mean(np.abs(target - prediction) / np.abs(target).clip(np.finfo(float).eps))", decision="factor"
+    ),
     "smape": Scoring(
         "100 * np.mean(2 * np.abs(target - prediction) / (np.abs(target) + np.abs(prediction)).clip(1e-12))"
     ),
@@ -185,7 +211,7 @@ _REGRESSION = {
     "explained_variance": Scoring("explained_variance_score(target, prediction)", "explained_variance_score"),
     "wmape": Scoring("np.sum(np.abs(target - prediction)) / np.sum(np.abs(target))"),
     "male": Scoring("np.mean(np.abs(np.log1p(target) - np.log1p(prediction.clip(0))))"),
-    "rmspe": Scoring("np.sqrt(np.mean(((target - prediction) / np.abs(target).clip(1e-9)) ** 2))"),
+    "rmspe": Scoring("np.sqrt(np.mean(((target - prediction) / np.abs(target).clip(1e-9)) ** 2))", decision="factor"),
     "nrmse": Scoring("np.sqrt(np.mean((target - prediction) ** 2)) / np.ptp(target)"),
     "rae": Scoring("np.sum(np.abs(target - prediction)) / np.sum(np.abs(target - target.mean()))"),
     "max_error": Scoring("np.max(np.abs(target - prediction))"),

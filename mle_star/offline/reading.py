@@ -50,7 +50,8 @@ class Prompt:
         limit = re.search(r"trains on at most ([\d,_]+) rows", self.text)
         if limit is None:
             return facts
-        return replace(facts, max_rows=min(int(re.sub(r"\D", "", limit[1])), rows_in(self.environment.time_limit)))
+        asked = int(re.sub(r"\D", "", limit[1]))
+        return replace(facts, max_rows=min(most_rows(facts.profile, asked), rows_in(self.environment.time_limit)))
 
     @property
     def environment(self) -> Environment:
@@ -105,6 +106,15 @@ def read_environment(text: str) -> Environment:
     )
 
 
+MOST_ROWS, MOST_ROWS_OF_CLASSES = 30_000, 20_000
+
+
+def most_rows(profile: DataProfile, asked: int = MOST_ROWS) -> int:
+    """Training rows of a script: as asked, and fewer for many classes, since boosters grow a tree for each of them."""
+    many = profile.target is not None and profile.target.kind == "multiclass"
+    return min(asked, MOST_ROWS_OF_CLASSES) if many and asked <= MOST_ROWS else asked
+
+
 def rows_in(seconds: float) -> int:
     """Training rows that a script can bear in its time: a hundred for each second."""
     return max(500, int(100 * seconds))
@@ -137,7 +147,7 @@ def read_facts(task: str, environment: Environment) -> Facts:
         metric=metric,
         profile=profile,
         environment=environment,
-        max_rows=min(30_000, rows_in(environment.time_limit)),
+        max_rows=min(most_rows(profile), rows_in(environment.time_limit)),
         title=title.replace('"', "'").replace("\\", "/")[:80],
     )
 

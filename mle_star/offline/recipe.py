@@ -100,10 +100,10 @@ class Facts:
         return target.class_count or len(target.classes) or 2
 
     @property
-    def trending(self) -> bool:
-        """Whether a number is predicted for rows that follow the training rows in time."""
+    def follows(self) -> bool:
+        """Whether one thing is predicted for rows that follow the training rows in time."""
         split = self.profile.split
-        return not self.classifies and len(self.targets) == 1 and split.kind == "time" and split.column is not None
+        return len(self.targets) == 1 and split.kind == "time" and split.column is not None
 
     @property
     def rows(self) -> int:

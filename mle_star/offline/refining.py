@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from functools import partial
+from itertools import combinations
 
 from mle_star.offline.drafting import fenced
 from mle_star.offline.frame_ideas import frame_ideas
@@ -61,6 +62,8 @@ def choose_block(script: Script, summary: str, done: str, facts: Facts) -> str:
     functions = functions_of(script.text)
     refined = set(re.findall(r"^def (\w+)\(", done, re.MULTILINE))
     open_blocks = [name for name in functions if name not in refined and ideas_for(name, facts)]
+    # A block with few plans would run out of them before the inner loop ends.
+    open_blocks = [name for name in open_blocks if plans_in(name, functions[name], facts) >= PLANS] or open_blocks
     if not open_blocks:
         candidates = [name for name in functions if name not in refined and keywords_of(functions[name])]
         return next(iter(candidates or functions))
@@ -82,6 +85,46 @@ def choose_block(script: Script, summary: str, done: str, facts: Facts) -> str:
     return min(open_blocks, key=lambda name: order.index(name) if name in order else len(order))
 
 
+PLANS = 4
+"""As many steps the inner loop takes by default."""
+
+
+def plans_in(name: str, block: str, facts: Facts) -> int:
+    """How many plans there are for a block: ideas that change it, and its numbers turned."""
+    ideas = fitting_ideas(name, block, facts)
+    return len(ideas) + len(pairs(ideas, block)) + sum(_turns(value) for value in keywords_of(block).values())
+
+
+def fitting_ideas(name: str, block: str, facts: Facts) -> list[Idea]:
+    """The ideas of the repertoire that change this block."""
+    return [idea for idea in ideas_for(name, facts) if idea.change(block, block) not in (None, block)]
+
+
+def pairs(ideas: list[Idea], block: str) -> list[tuple[Idea, Idea]]:
+    """Pairs of ideas that go together: the second changes what the first has made, and does not undo it."""
+    found = []
+    for first, second in combinations(ideas, 2):
+        alone = second.change(block, block)
+        both = second.change(first.change(block, block) or block, block)
+        if both not in (None, alone, first.change(block, block)):
+            found.append((first, second))
+    return found
+
+
+def _turns(value: object) -> int:
+    """How many other values a keyword is given in turn."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value == 0:
+        return 0
+    return len({_turned(value, factor) for factor in FACTORS} - {value})
+
+
+FACTORS = (0.6, 1.6, 0.4, 2.5, 0.8, 1.25, 3.0, 0.3)
+
+
+def _turned(value: int | float, factor: float) -> int | float:
+    return max(1, round(value * factor)) if isinstance(value, int) else float(f"{value * factor:.2g}")
+
+
 def planner(prompt: Prompt) -> str:
     """The next plan for the block, by what the earlier ones scored."""
     block = prompt.part("code_block")
@@ -96,7 +139,7 @@ def next_plan(
 ) -> str:
     """An idea that was not tried; on top of the best one so far, where that improved the score."""
     name = name_of(block)
-    ideas = [idea for idea in ideas_for(name, facts) if idea.change(block, block) not in (None, block)]
+    ideas = fitting_ideas(name, block, facts)
     new = [idea for idea in ideas if not any(idea.title in plan for plan in tried)]
     helped = best_so_far(history, facts, baseline)
     kept = [idea for idea in ideas if helped is not None and idea.title in helped.text]
@@ -107,6 +150,9 @@ def next_plan(
             before = " ".join(kept_idea.title for kept_idea in kept[:3]) or said(dict(kept_settings))
             return f"{before} That helped, so keep it. In addition: {idea.plan}"
         return idea.plan
+    for first, second in pairs(ideas, block):
+        if not any(first.title in plan and second.title in plan for plan in tried):
+            return f"{first.title} In addition: {second.plan} Each was tried alone; together they are new."
     return turn(block, dict(kept_settings), tried, kept)
 
 
@@ -117,11 +163,11 @@ def said(settings: dict[str, str]) -> str:
 
 def turn(block: str, kept: dict[str, str], tried: tuple[str, ...], ideas: list[Idea]) -> str:
     """A plan that changes one number of the block, when the repertoire is spent."""
-    for factor in (0.6, 1.6, 0.4, 2.5, 0.8, 1.25, 3.0, 0.3):
+    for factor in FACTORS:
         for name, value in keywords_of(block).items():
             if isinstance(value, bool) or not isinstance(value, (int, float)) or value == 0:
                 continue
-            other = max(1, round(value * factor)) if isinstance(value, int) else float(f"{value * factor:.2g}")
+            other = _turned(value, factor)
             text = said({**kept, name: str(other)})
             if other != value and not any(text in plan for plan in tried):
                 before = " ".join(idea.title for idea in ideas)

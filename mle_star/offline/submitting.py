@@ -174,7 +174,12 @@ def values(facts: Facts, columns: tuple[str, ...], *, decided: bool) -> list[str
             f"submission[{name!r}] = {source}[:, {places.get(name, number)}]" for number, name in enumerate(columns)
         ]
     if not facts.classifies:
-        return [f"submission[{columns[0]!r}] = prediction"]
+        return [f"submission[{columns[0]!r}] = {'decided' if decided else 'prediction'}"]
+    if guesses := metrics.ranked_guesses(facts):
+        return [
+            f"best = np.argsort(-prediction, axis=1, kind='stable')[:, :{guesses}]",
+            f'submission[{columns[0]!r}] = [" ".join(str(classes[place]) for place in row) for row in best]',
+        ]
     if len(columns) > 1:
         return [
             f"for column in {list(columns)!r}:",

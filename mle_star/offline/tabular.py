@@ -8,6 +8,7 @@ from mle_star.models.data_models import ColumnProfile
 from mle_star.offline import parts
 from mle_star.offline.recipe import Facts, Family, Idea, set_keywords
 from mle_star.offline.script import constants
+from mle_star.offline.tabular_sizes import sized
 
 FAMILIES = (
     Family(
@@ -50,6 +51,12 @@ FAMILIES = (
         "tree_matrix", "xgboost", ("xgboost",),
     ),
     Family(
+        "LightGBM on categories as they are",
+        "Gradient boosting that groups a category's values by itself at every cut, with LightGBM's own settings: "
+        "quick, and unlike the boosters that are given codes and means.",
+        "category_matrix", "categorical_lightgbm", ("lightgbm",),
+    ),
+    Family(
         "Nystroem kernel machine",
         "An RBF kernel approximated by landmarks under a linear model: smooth functions of all columns at once.",
         "dense_matrix", "kernel_machine",
@@ -75,7 +82,8 @@ NEEDS = {
     "spline_matrix": ("scaled_matrix",),
     "dense_matrix": ("scaled_matrix",),
     "scaled_matrix": ("column_kinds",),
-    "tree_matrix": ("column_kinds",),
+    "tree_matrix": ("column_kinds", "telling_columns"),
+    "category_matrix": ("column_kinds",),
     "date_features": ("as_dates",),
     "elapsed_time": ("as_dates",),
 }
@@ -106,7 +114,7 @@ class TabularRecipes:
         untrusted = [name for name in split.untrusted if name not in dates]
         useless = [column.name for column in columns if column.kind in {"id", "path", "constant"}]
         drop = [*facts.targets, *_id_columns(facts), *useless, *untrusted]
-        if split.kind == "group" and split.column:
+        if split.kind == "group" and split.column and not split.days:
             drop.append(split.column)
         drop = list(dict.fromkeys([*drop, *_lacking(facts)]))
         kept = [column for column in columns if column.name not in drop]
@@ -132,7 +140,7 @@ class TabularRecipes:
     def features(self, facts: Facts) -> tuple[str, ...]:
         """Cleaning, then what the kinds of columns call for."""
         kept = facts.profile.columns
-        steps = ["elapsed_time", "clean"] if facts.trending else ["clean"]
+        steps = ["elapsed_time", "clean"] if facts.follows else ["clean"]
         if any(column.kind == "date" for column in kept):
             steps.append("date_features")
         if any(_is_string(column) for column in kept):
@@ -156,7 +164,9 @@ class TabularRecipes:
         if name in NEEDS:
             return NEEDS[name]
         if name in {family.model for family in FAMILIES}:
-            return ("spread", "hold_back") if name in {"lightgbm", "xgboost", "catboost"} else ("spread",)
+            if name in {"lightgbm", "xgboost", "catboost"}:
+                return ("spread", "hold_back")
+            return ("spread", "fewer") if name in {"linear", "kernel_machine", "nearest_neighbours"} else ("spread",)
         return ()
 
     def ideas(self, block: str) -> tuple[Idea, ...]:
@@ -238,72 +248,3 @@ def _is_string(column: ColumnProfile) -> bool:
         return True
     wordy = not re.match(r"(u?int|float|bool)", column.dtype.lower())
     return column.kind == "category" and wordy and (column.unique or 0) > 30
-
-
-IN_HASTE = {
-    "lightgbm": ("trees", "learning_rate"), "hist_gradient_boosting": ("trees", "learning_rate"),
-    "xgboost": ("trees", "learning_rate"), "catboost": ("trees", "learning_rate"), "extra_trees": ("trees",),
-    "random_forest": ("trees",), "neural_network": ("epochs",), "kernel_machine": ("landmarks",),
-    "linear": ("iterations",),
-}  # fmt: skip
-"""What a short time limit sets, by function."""
-
-
-def sized(name: str, facts: Facts) -> dict[str, object]:
-    """Keyword defaults that fit the number of rows, columns and classes."""
-    rows, columns = facts.search_rows, facts.columns
-    classes = facts.class_count if facts.classifies and len(facts.targets) == 1 else 2
-    many = max(1.0, classes / 2)  # boosters grow one tree per class
-    values: dict[str, object] = {}
-    small = rows < 1_500
-    if name in {"lightgbm", "hist_gradient_boosting", "xgboost", "catboost"}:
-        boosted: dict[str, object] = {}
-        if small:
-            boosted |= {"patience": 0, "learning_rate": 0.03, "trees": 150 if rows < 400 else 220}
-            if name in {"lightgbm", "hist_gradient_boosting"}:
-                boosted |= {"leaves": 6 if rows < 400 else 9, "min_rows": max(3, min(12, rows // 40))}
-            elif name == "xgboost":
-                boosted |= {"depth": 3, "min_weight": 2}
-            else:
-                boosted |= {"depth": 5, "trees": 350, "learning_rate": 0.04}
-        if classes > 4 and small:
-            boosted |= {"trees": max(40, 500 // classes), "learning_rate": 0.06}
-        if classes > 2 and not small:
-            boosted |= {
-                "trees": max(60, int(900 / many)),
-                "learning_rate": 0.05 if classes < 8 else 0.1,
-                "patience": 20,
-            }
-        if columns > 200:
-            boosted["columns"] = 0.2
-            if name == "catboost":
-                boosted.pop("columns")
-        values |= boosted
-    if small and classes <= 4 and name == "hist_gradient_boosting":
-        values |= {"trees": 150, "learning_rate": 0.04}
-    if name in {"extra_trees", "random_forest"} and small:
-        values["trees"] = 100 if name == "extra_trees" else 80
-    if name in {"extra_trees", "random_forest"}:
-        if not facts.classifies:
-            values["columns"] = 0.5 if columns <= 50 else 0.2
-        if rows > 10_000:
-            values["trees"] = 100 if facts.classifies else 60
-    if name == "tree_matrix":
-        # With many rows the mean of the target is a sound order even for a category of few values.
-        values["encode_above"] = 2 if rows >= 1_000 else 10
-    if name == "neural_network":
-        values["epochs"] = 15 if rows > 10_000 else 30
-        if rows < 1_500:
-            values |= {"width": 32, "decay": 0.1, "epochs": 20, "rate": 0.004}
-    if facts.environment.time_limit < 60:
-        hasty = {"trees": 150, "learning_rate": 0.08, "epochs": 10, "landmarks": 300, "iterations": 100}
-        values |= {key: value for key, value in hasty.items() if key in IN_HASTE.get(name, ())}
-    if name == "spline_matrix" and (rows < 400 or columns > 60):
-        values["knots"] = 4 if columns <= 60 else 0
-    if name == "linear" and facts.classifies:
-        values["strength"] = 0.1 if rows < 2_000 else 0.3
-        if columns > 300:
-            values["strength"] = 0.003
-    if name == "linear" and not facts.classifies and columns > 300:
-        values["strength"] = 300.0
-    return values

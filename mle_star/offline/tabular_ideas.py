@@ -1,116 +1,11 @@
-"""Refinements of tabular features, preparations and models."""
+"""Refinements of tabular preparations and models; all that there are for tables."""
 
 from __future__ import annotations
 
 import textwrap
 
-from mle_star.offline.recipe import Change, Idea, before_return, replace_text, scale_keywords, set_keywords
-
-RATIOS = """\
-import itertools
-
-held_numbers = [column for column in NUMBERS if column in frame.columns][:7]
-for first, second in itertools.combinations(held_numbers, 2):
-    parts[f"{first} / {second}"] = (frame[first] / frame[second].replace(0, np.nan)).clip(-1e6, 1e6)
-"""
-
-DIFFERENCES = """\
-import itertools
-
-held_numbers = [column for column in NUMBERS if column in frame.columns][:7]
-for first, second in itertools.combinations(held_numbers, 2):
-    parts[f"{first} + {second}"] = frame[first] + frame[second]
-    parts[f"{first} - {second}"] = frame[first] - frame[second]
-"""
-
-PRODUCTS = """\
-import itertools
-
-held_numbers = [column for column in NUMBERS if column in frame.columns][:7]
-for first, second in itertools.combinations(held_numbers, 2):
-    parts[f"{first} * {second}"] = frame[first] * frame[second]
-"""
-
-ROW_STATISTICS = """\
-held_numbers = [column for column in NUMBERS if column in frame.columns]
-if len(held_numbers) > 2:
-    parts["mean of numbers"] = frame[held_numbers].mean(axis=1)
-    parts["spread of numbers"] = frame[held_numbers].std(axis=1)
-    parts["least of numbers"] = frame[held_numbers].min(axis=1)
-    parts["greatest of numbers"] = frame[held_numbers].max(axis=1)
-parts["zeros in numbers"] = (frame[held_numbers] == 0).sum(axis=1)
-"""
-
-DIGITS = """\
-for column in [column for column in NUMBERS if column in frame.columns][:20]:
-    parts[f"{column} fraction"] = (frame[column] % 1).round(4)
-    parts[f"{column} is whole tens"] = (frame[column] % 10 == 0).astype(int)
-"""
-
-CROSSES = """\
-import itertools
-
-few = [column for column in CATEGORIES if column in frame.columns and frame[column].nunique() <= 60][:5]
-for first, second in itertools.combinations(few, 2):
-    parts[f"{first} x {second}"] = frame[first].astype("str") + " | " + frame[second].astype("str")
-"""
-
-NUMBER_CROSSES = """\
-coarse = [column for column in NUMBERS if column in frame.columns and frame[column].nunique() <= 12][:4]
-for column in [column for column in CATEGORIES if column in frame.columns][:4]:
-    for number in coarse:
-        parts[f"{column} x {number}"] = frame[column].astype("str") + " | " + frame[number].astype("str")
-"""
-
-WORD_ENDS = """\
-for name in STRINGS:
-    strings = frame[name].astype("str").where(frame[name].notna(), "")
-    parts[f"{name} abbreviation"] = strings.str.extract(r"\\b([^\\W\\d_]+)\\.", expand=False)
-    parts[f"{name} last"] = strings.str.extract(r"([^\\W\\d_]+)\\W*$", expand=False)
-"""
-
-SHAPES = """\
-for name in STRINGS:
-    strings = frame[name].astype("str").where(frame[name].notna(), "")
-    parts[f"{name} digits"] = strings.str.count(r"\\d")
-    parts[f"{name} capitals"] = strings.str.count(r"[A-Z]")
-    parts[f"{name} marks"] = strings.str.count(r"[^\\w\\s]")
-    parts[f"{name} has bracket"] = strings.str.contains(r"[(\\[]").astype(int)
-"""
-
-CODES = """\
-for name in STRINGS:
-    strings = frame[name].astype("str").where(frame[name].notna(), "")
-    parts[f"{name} first letter"] = strings.str.strip().str[:1].replace("", np.nan)
-    parts[f"{name} first three"] = strings.str.strip().str[:3].replace("", np.nan)
-    parts[f"{name} before mark"] = strings.str.extract(r"^\\s*([^,;:/_|-]+)[,;:/_|-]", expand=False)
-"""
-
-CYCLES = """\
-for name in DATES:
-    dates = as_dates(frame[name])
-    for part, length in ((dates.dt.hour + dates.dt.minute / 60, 24), (dates.dt.dayofyear, 365.25)):
-        parts[f"{name} sine {length}"] = np.sin(2 * np.pi * part / length)
-        parts[f"{name} cosine {length}"] = np.cos(2 * np.pi * part / length)
-"""
-
-CALENDAR = """\
-for name in DATES:
-    dates = as_dates(frame[name])
-    parts[f"{name} week"] = dates.dt.isocalendar().week.astype("float64")
-    parts[f"{name} day of year"] = dates.dt.dayofyear
-    parts[f"{name} weekend"] = (dates.dt.dayofweek >= 5).astype(int)
-    parts[f"{name} hour of week"] = dates.dt.dayofweek * 24 + dates.dt.hour
-    parts[f"{name} month end"] = dates.dt.is_month_end.astype(int)
-"""
-
-GAPS = """\
-import itertools
-
-for first, second in itertools.combinations(DATES, 2):
-    gap = as_dates(frame[second]) - as_dates(frame[first])
-    parts[f"{first} to {second}"] = gap.dt.total_seconds() / 86_400
-"""
+from mle_star.offline.feature_ideas import FEATURE_IDEAS
+from mle_star.offline.recipe import Change, Idea, replace_text, scale_keywords, set_keywords
 
 GROUP_STATISTICS = """\
 # How a row's numbers compare with those of its category, by what the fitted rows say.
@@ -154,69 +49,6 @@ def _turned(block: str, title: str, reason: str, **values: object) -> Idea:
 def _scaled(block: str, title: str, reason: str, **factors: float) -> Idea:
     return Idea(block, title, reason, scale_keywords(**factors))
 
-
-FEATURE_IDEAS = (
-    Idea("number_features", "Add the ratios of the leading numbers.",
-         "Trees cut one number at a time and need many cuts for a quotient. Take the first seven numeric columns and "
-         "divide each by each later one, zero counted as missing and extremes clipped. Everything else stays.",
-         before_return(RATIOS)),
-    Idea("number_features", "Cross the categories of few values in pairs.",
-         "Write two categories as one, such as `a | b`, for the first five of them: an effect that only a "
-         "combination has "
-         "then shows in one cut or one mean. The preparation encodes them like any category.",
-         before_return(CROSSES)),
-    Idea("number_features", "Add sums and differences of the leading numbers.",
-         "Totals and balances of columns in one unit often say more than the columns. Take the first seven "
-         "numeric columns "
-         "in pairs. Missing values stay missing.",
-         before_return(DIFFERENCES)),
-    Idea("number_features", "Cross categories with numbers of few values.",
-         "A count or a grade acts like a category. Join each of the first categories with each number of at "
-         "most twelve "
-         "values, and let the preparation encode the pairs.",
-         before_return(NUMBER_CROSSES)),
-    Idea("number_features", "Add the row's mean, spread, least and greatest number.",
-         "Where columns are measured alike, their statistics over the row sum up many of them. Zeros are "
-         "counted as well. "
-         "Nothing is learnt, so nothing can leak.",
-         before_return(ROW_STATISTICS)),
-    Idea("number_features", "Add the products of the leading numbers.",
-         "Areas, totals and interactions are products. Take the first seven numeric columns in pairs and "
-         "multiply them.",
-         before_return(PRODUCTS)),
-    Idea("number_features", "Add the fractions of the numbers, and whether they are round.",
-         "Prices and guesses show in their last digits. Take what is behind the point and whether a number is "
-         "a multiple "
-         "of ten, for the first twenty numbers.",
-         before_return(DIGITS)),
-    Idea("string_features", "Add abbreviations and last words of the strings.",
-         "A word before a full stop is often a title or a unit, and the last word is often a name or a kind. "
-         "Both become "
-         "categories, which the preparation encodes in the fold. The other features stay.",
-         before_return(WORD_ENDS)),
-    Idea("string_features", "Add the leading letters and what stands before the first mark.",
-         "Codes carry their meaning in front: a deck, a region, a series. Take the first letter, the first three, and "
-         "what stands before a comma, slash or dash, as categories.",
-         before_return(CODES)),
-    Idea("string_features", "Count digits, capitals and marks in the strings.",
-         "How a text was written tells who wrote it and what kind it is. Count digits, capital letters and "
-         "punctuation, "
-         "and note brackets. Four cheap numbers for each string column.",
-         before_return(SHAPES)),
-    Idea("date_features", "Add the calendar: week, day of the year, weekend, hour of the week, end of month.",
-         "Habits follow the calendar, and one number for the hour of the week holds what day and hour say "
-         "together. All "
-         "of it recurs in new rows.",
-         before_return(CALENDAR)),
-    Idea("date_features", "Add the cycles of day and year as sine and cosine.",
-         "The 23rd hour is next to the first, which a plain number hides. Two columns for each cycle put them "
-         "on a circle, "
-         "which helps smooth models most.",
-         before_return(CYCLES)),
-    Idea("date_features", "Add the days between the dates.",
-         "How long something took is in no single date. Subtract each date column from each later one, in days.",
-         before_return(GAPS)),
-)  # fmt: skip
 
 PREPARATION_IDEAS = (
     Idea("tree_matrix", "Compare each row's numbers with the mean of its category.",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mle_star.models.data_models import ColumnProfile
-from mle_star.offline import parts
-from mle_star.offline.recipe import Facts, Family, Idea, set_keywords
+from mle_star.offline.part_recipes import PartRecipes
+from mle_star.offline.recipe import Facts, Family, Idea
 from mle_star.offline.script import constants
 from mle_star.offline.tabular import read_call
 
@@ -115,18 +115,19 @@ NEEDS = {
     "linear_svm": ("spread", "calibrated"),
     "calibrated": ("spread",),
 }
-MODELS = {family.model for family in (*CLASSIFIERS, *REGRESSORS)}
 
 
-class TextRecipes:
+class TextRecipes(PartRecipes):
     """What is known of tables whose rows are texts above all."""
 
     name = "text"
+    needs = NEEDS
+    classifiers = CLASSIFIERS
+    regressors = REGRESSORS
 
     def families(self, facts: Facts) -> tuple[Family, ...]:
         """Families whose packages are listed, strongest first."""
-        families = CLASSIFIERS if facts.classifies else REGRESSORS
-        found = [family for family in families if facts.environment.has(*family.packages)]
+        found = self.available(facts)
         # Where much is told beside the texts, trees come early: they use it best.
         beside = sum(column.kind in {"numeric", "category", "boolean", "date"} for column in kept_columns(facts))
         early = {"text_boosting"} if beside >= 4 else set()
@@ -161,32 +162,22 @@ class TextRecipes:
         dates = any(column.kind == "date" for column in kept_columns(facts))
         return ("text_shape", "clean_text", *(["date_parts"] if dates else []))
 
-    def part(self, name: str, facts: Facts) -> str | None:
-        """A function's text, its defaults fitted to the size of the task."""
-        special = "text_classification" if facts.classifies else "text_regression"
-        sources = [parts.functions(file) for file in ("text", special)]
-        if facts.classifies:
-            sources += [parts.functions("text_image"), {"spread": parts.functions("classification")["spread"]}]
-        source = next((functions[name] for functions in sources if name in functions), None)
-        if source is None:
-            return None
-        return set_keywords(**sized(name, facts))(source, "") or source
+    def sized(self, name: str, facts: Facts) -> dict[str, object]:
+        """Keyword defaults that fit the task."""
+        return sized(name, facts)
 
-    def part_needs(self, name: str) -> tuple[str, ...]:
-        """Helpers that a function calls; `spread` is not there in a regression."""
-        return NEEDS.get(name, ("spread",) if name in MODELS else ())
-
-    def ideas(self, block: str) -> tuple[Idea, ...]:
-        """The repertoire for texts."""
+    @property
+    def repertoire(self) -> tuple[Idea, ...]:
+        """The ideas for texts."""
         from mle_star.offline.text_ideas import IDEAS
 
-        return tuple(idea for idea in IDEAS if idea.block == block)
+        return IDEAS
 
 
 def kept_columns(facts: Facts) -> list[ColumnProfile]:
     """The columns that can help: no identifiers, constants, paths, groups, or mere counters of time."""
     split = facts.profile.split
-    lost = {*facts.targets, *id_columns(facts), *split.untrusted, *([split.column] if split.kind == "group" else [])}
+    lost = {*facts.targets, *id_columns(facts), *split.untrusted, *group_columns(facts)}
     useless = {"id", "path", "constant"}
     kept = [c for c in facts.profile.columns if c.name not in lost and c.kind not in useless]
     if any(column.kind == "text" for column in kept):
@@ -211,6 +202,12 @@ def id_columns(facts: Facts) -> list[str]:
     """The column of row identifiers, where there is one."""
     submission = facts.profile.submission
     return [submission.id_column] if submission and submission.id_column else []
+
+
+def group_columns(facts: Facts) -> list[str]:
+    """The column that names groups which the test set does not share."""
+    split = facts.profile.split
+    return [split.column] if split.kind == "group" and split.column and not split.days else []
 
 
 def time_columns(facts: Facts) -> list[str]:

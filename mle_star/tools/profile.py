@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mle_star.models.data_models import (
-    ColumnProfile,
     DataProfile,
     FileProfile,
     ImageProfile,
-    Modality,
     SplitProfile,
     SubmissionFormat,
     TargetProfile,
@@ -22,9 +20,10 @@ from mle_star.models.errors import HINTS, ConfigError, MissingFacts, TaskError
 from mle_star.models.metric import Metric
 from mle_star.models.metric_finder import find_metric
 from mle_star.models.metrics import resolve_metric
-from mle_star.tools.profile_columns import profile_columns, shorten, word_count
-from mle_star.tools.profile_files import Folder, Roles, find_roles, inventory, is_table, walk
+from mle_star.tools.profile_columns import profile_columns, shorten
+from mle_star.tools.profile_files import Folder, Roles, find_roles, inventory, walk
 from mle_star.tools.profile_images import Media, class_counts, find_media, profile_images, test_files
+from mle_star.tools.profile_modality import find_modality, measured
 from mle_star.tools.profile_split import measure_split
 from mle_star.tools.profile_submission import sample_has_id, submission_format, submission_values
 from mle_star.tools.profile_tables import Table
@@ -93,7 +92,8 @@ class _Inspection:
         columns, more = profile_columns(self.train.sample, features) if self.train else ((), None)
         split = self._split(features, id_column)
         images = self._images()
-        modality = self.task.data_modality or self._modality(columns, images, split)
+        audio = self.media is not None and self.media.kind == "audio"
+        modality = self.task.data_modality or find_modality(self.train, columns, images, split, audio=audio)
         submission = self._submission(id_column, targets, target, kind, metric)
         self._compare_rows(submission)
         profile = DataProfile(
@@ -270,28 +270,6 @@ class _Inspection:
         test = self.test.sample if self.test else self.sample.sample if self.sample else None
         return profile_images(self.root, self.folders, self.media, train, test)
 
-    def _modality(self, columns: Sequence[ColumnProfile], images: ImageProfile | None, split: SplitProfile) -> Modality:
-        if self.media is not None and self.media.kind == "audio":
-            return "audio"
-        if images is not None and (images.column is not None or self.train is None or len(columns) <= 3):
-            return "image"
-        if self.train is None:
-            return "other"
-        if self._is_text(columns):
-            return "text"
-        dates = [c for c in columns if c.kind == "date"]
-        return "time_series" if split.kind == "time" and dates and len(columns) <= 5 else "tabular"
-
-    def _is_text(self, columns: Sequence[ColumnProfile]) -> bool:
-        """Tell whether long free text dominates: it is most of the columns, or most of what they hold."""
-        assert self.train is not None
-        texts = [c for c in columns if c.kind == "text"]
-        lengths = {c.name: word_count(self.train.sample[c.name]) for c in texts}
-        free = [name for name, (words, characters) in lengths.items() if words >= 5 and characters >= 30]
-        others = sum(c.kind not in ("id", "constant", "path") for c in columns) - len(free)
-        longest = max((lengths[name][0] for name in free), default=0)
-        return bool(free) and (others <= 2 * len(free) or (longest >= 40 and others <= 8))
-
     def _test_rows(self) -> int | None:
         if self.test is not None:
             return self.test.rows
@@ -327,24 +305,7 @@ class _Inspection:
     def _files(self) -> tuple[FileProfile, ...]:
         """The inventory, with rows, columns and dialect for tables."""
         tables = {table.path: table for table in (self.train, self.test, self.sample, self.labels) if table}
-        return tuple(self._measured(file, tables.get(file.path)) for file in inventory(self.root, self.folders))
-
-    def _measured(self, file: FileProfile, table: Table | None) -> FileProfile:
-        if file.files is not None or not is_table(file.path):
-            return file
-        try:
-            rows, columns, dialect = (table or Table(self.root, file.path)).shape()
-        except TaskError:
-            return file
-        return file.model_copy(
-            update={
-                "rows": rows,
-                "columns": columns,
-                "separator": None if dialect.separator == "," else dialect.separator,
-                "encoding": None if dialect.encoding in ("utf-8", "utf-8-sig") else dialect.encoding,
-                "decimal": None if dialect.decimal == "." else dialect.decimal,
-            }
-        )
+        return tuple(measured(self.root, file, tables.get(file.path)) for file in inventory(self.root, self.folders))
 
 
 def _with_folder_facts(task: TaskDescription) -> TaskDescription:

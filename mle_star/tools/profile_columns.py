@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mle_star.models.data_models import ColumnProfile
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 Kind = Literal["numeric", "boolean", "category", "text", "date", "path", "id", "constant"]
@@ -218,3 +219,14 @@ def _day(time: Any) -> str:
 def _short_dtype(dtype: object) -> str:
     name = str(dtype)
     return "str" if name in ("object", "string", "str", "large_string") else name
+
+
+def numeric_names(frame: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """Those of the columns that hold numbers."""
+    numbers = set(frame.select_dtypes("number", exclude="timedelta").columns)
+    return [name for name in names if name in numbers]
+
+
+def matrix(frame: pd.DataFrame, names: Sequence[str]) -> np.ndarray[Any, Any]:
+    """The columns as floats, shape (rows, columns), a missing value as NaN."""
+    return frame[list(names)].to_numpy(dtype=float, na_value=float("nan"), copy=True)

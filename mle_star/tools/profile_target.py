@@ -19,6 +19,8 @@ FEW = 20
 """A whole-number target with at most so many values may be classes."""
 USUAL = ("target", "label", "labels", "class", "y", "outcome", "response")
 NOT_NEGATIVE = {"rmsle", "msle", "mean_columnwise_rmsle", "poisson_deviance"}
+RANKED_CLASSES = {"map", "mrr", "ndcg", "hit_rate", "accuracy", "error_rate", "recall"}
+"""Metrics that judge a ranking of classes, of which one is true."""
 FREE_LABELS = {"dice", "jaccard", "exact_match", "hamming_loss"}
 """Label metrics that also judge masks, sets and texts: anything goes."""
 
@@ -125,6 +127,9 @@ def decide_type(given: TaskType | None, columns: Sequence[pd.Series[Any]], metri
             raise TaskError(f"task_type is regression, but the target {name} holds words, not numbers")
         return given
     if metric is not None and metric.predicts in ("labels", "probabilities") and metric.name not in FREE_LABELS:
+        return "classification"
+    ranked = metric is not None and metric.predicts == "ranking" and metric.name.split("@")[0]
+    if ranked in RANKED_CLASSES and (nature in ("words", "few numbers") or ranked == "map"):
         return "classification"
     if metric is not None and metric.predicts == "values" and nature != "words":
         return "regression"

@@ -413,6 +413,38 @@ def test_patients_of_the_test_that_training_lacks_are_a_split_by_groups(tmp_path
     assert "none of the 15" in split.evidence
 
 
+def visits() -> tuple[np.ndarray, list[str]]:
+    patient = np.repeat(np.arange(150), 6)
+    return patient, [f"p{p}_v{v}" for p, v in zip(patient, np.tile(np.arange(6), 150), strict=True)]
+
+
+def test_patients_whose_number_is_a_part_of_the_id_are_groups(tmp_path: Path) -> None:
+    patient, names = visits()
+    split = inspect(write(tmp_path, table(900, id=names), np.isin(patient, np.arange(0, 150, 3)))).profile.split
+    assert (split.kind, split.column) == ("group", "id")
+    assert split.part is not None
+    assert pd.Series(names).str.extract(split.part, expand=False).nunique() == 150
+
+
+def test_patients_that_are_in_both_tables_are_no_groups_wherever_their_number_stands(tmp_path: Path) -> None:
+    _, names = visits()
+    assert inspect(write(tmp_path, table(900, id=names))).profile.split.kind == "random"
+
+
+@pytest.mark.parametrize("rows_a_day", [1, 5])
+def test_the_last_days_of_every_month_in_the_test_are_stretches_of_days(tmp_path: Path, rows_a_day: int) -> None:
+    days = pd.date_range("2015-01-01", periods=900).repeat(rows_a_day)
+    split = inspect(write(tmp_path, table(len(days), when=days.astype(str)), days.day >= 20)).profile.split
+    assert (split.kind, split.column) == ("group", "when")
+    assert split.days in (9, 10, 11, 12)
+    assert "when" not in split.untrusted  # these days lie between known ones
+
+
+def test_days_that_are_dealt_out_by_chance_are_no_split(tmp_path: Path) -> None:
+    days = pd.date_range("2015-01-01", periods=900)
+    assert inspect(write(tmp_path, table(900, when=days.astype(str)))).profile.split.kind == "random"
+
+
 def test_numbered_subjects_that_go_on_in_the_test_are_groups_and_not_time(tmp_path: Path) -> None:
     subject = np.repeat(np.arange(60), 15)
     split = inspect(write(tmp_path, table(900, subject_id=subject), subject >= 45)).profile.split

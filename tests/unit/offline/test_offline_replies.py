@@ -367,6 +367,98 @@ def test_a_line_is_drawn_through_what_rises_and_none_through_noise() -> None:
     assert not part("trend")(times[:10], 3 * times[:10]).any()
 
 
+def test_models_are_told_the_time_where_what_was_lately_so_goes_on() -> None:
+    times = np.arange(400.0)
+    rows = pd.DataFrame({"x": 0.0, "elapsed": times})
+
+    def lately(fit_matrix: pd.DataFrame, fit_target: np.ndarray, new_matrix: pd.DataFrame) -> np.ndarray:
+        if "elapsed" not in fit_matrix:
+            return np.full(len(new_matrix), fit_target.mean())
+        return np.interp(new_matrix["elapsed"], fit_matrix["elapsed"], fit_target)
+
+    models = {"lately": (lambda fit_rows, fit_target, new_rows: (fit_rows, new_rows), lately)}
+    later = pd.DataFrame({"x": 0.0, "elapsed": times + 400})
+    told, new = part("told_time")(rows, np.where(times < 200, 0.0, 5.0), later, models)
+    assert new["elapsed"].max() <= told["elapsed"].max() <= times.max()
+    noise = np.random.default_rng(0).normal(size=400)
+    assert "elapsed" not in part("told_time")(rows, noise, later, models)[0]
+
+
+def test_a_study_may_leave_the_time_out() -> None:
+    scope: dict[str, Any] = {"np": np, "model_scale": lambda values, undo=False: values}
+    exec(frame_part("fit_predict", "trend"), scope)
+    models = {"mean": (lambda fit, target, new: (fit, new), lambda fit, target, new: np.full(len(new), target.mean()))}
+    rows = pd.DataFrame({"x": np.arange(4.0)})
+    assert scope["fit_predict"](rows, np.arange(4.0), rows, models).tolist() == [[1.5] * 4]
+
+
+def folded(variant: str, **names: Any) -> list[tuple[Any, Any]]:
+    """The folds of 60 rows over 30 days, of ten patients."""
+    days = pd.date_range("2020-01-01", periods=60, freq="12h").astype(str)
+    train = pd.DataFrame({"when": days, "id": [f"p{row % 10}_v{row}" for row in range(60)]})
+    scope: dict[str, Any] = {"np": np, "pd": pd, "train": train, "SPLIT_SEED": 0, "FOLDS": 5, "FOLDS_USED": 5, **names}
+    exec(frame_part("folds", variant), scope)
+    found: list[tuple[Any, Any]] = scope["folds"](train, np.zeros(60))
+    return found
+
+
+def test_folds_keep_groups_together_that_are_a_part_of_an_id() -> None:
+    for fit, held in folded("part", GROUP_COLUMN="id", GROUP_PART=r"^([^\W_]+)[\W_]"):
+        assert not set(fit % 10) & set(held % 10)
+
+
+def test_folds_of_periods_hold_out_whole_stretches_of_days() -> None:
+    for _, held in folded("period", GROUP_COLUMN="when", GROUP_DAYS=5):
+        assert set(np.bincount(held // 10)) <= {0, 10}
+
+
+def test_a_ranking_names_the_most_probable_classes_in_order(tmp_path: Path) -> None:
+    table = pd.DataFrame({"x": np.arange(200), "y": np.arange(200) % 7})
+    task = Task(tmp_path, table[:150], table[150:], "y", "map@3")
+    assert task.facts.task.task_type == "classification"
+    script = candidate(task, cards(task)[0])
+    scope: dict[str, Any] = {"np": np}
+    exec(functions_of(script)["score"], scope)
+    probabilities = np.array([[0.5, 0.3, 0.2, 0.0], [0.5, 0.3, 0.15, 0.05], [0.1, 0.2, 0.3, 0.4]])
+    assert scope["score"](np.array([0, 2, 0]), probabilities) == pytest.approx((1 + 1 / 3 + 0) / 3)
+    final = code(ask("submission", **common(task), script=script))
+    assert "[:, :3]" in final
+    assert '" ".join(' in final
+
+
+def test_relative_errors_are_met_by_a_factor_below_one(tmp_path: Path) -> None:
+    target = np.random.default_rng(0).lognormal(sigma=1, size=500)
+    prediction = np.full(500, np.median(target))
+    scope: dict[str, Any] = {"np": np, "score": lambda target, values: np.mean(np.abs(target - values) / target)}
+    exec(frame_part("decide", "factor") + "\n\n\n" + frame_part("fit_decision", "factor"), scope)
+    assert scope["fit_decision"](prediction, target) < 0.8
+
+
+def test_a_rare_class_gets_larger_folds(tmp_path: Path) -> None:
+    rare = np.arange(12_000) % 100 == 0
+    table = pd.DataFrame({"x": np.random.default_rng(0).normal(size=12_000), "y": rare.astype(int)})
+    task = Task(tmp_path, table[:11_500], table[11_500:], "y", "average_precision")
+    assert "FOLDS = 3\nFOLDS_USED = 2" in candidate(task, cards(task)[0])
+
+
+def test_the_inner_loop_never_runs_out_of_plans_for_a_chosen_block(task: Task) -> None:
+    script, done = merged(task), ""
+    for _ in range(6):
+        reply = ask("extractor", **common(task), script=script, summary="none", earlier_blocks=done or "none")
+        found = json.loads(reply)
+        plans = [found["plan"]]
+        while len(plans) < 4:
+            history = "\n".join(f"{place}. score: 0.5\n{plan}" for place, plan in enumerate(plans, 1))
+            plans.append(ask("planner", **common(task), code_block=found["code_block"], history=history))
+        assert len(set(plans)) == 4
+        assert not any("Leave this block" in plan for plan in plans)
+        changed = {code(ask("coder", environment=ENVIRONMENT, script=script, code_block=found["code_block"], plan=plan))
+                   for plan in plans}  # fmt: skip
+        assert found["code_block"] not in changed
+        assert len(changed) == 4
+        done += f"\n1. ```python\n{found['code_block']}\n```\n"
+
+
 def test_a_column_of_the_submission_stands_for_the_class_that_it_ends_in() -> None:
     place = part("class_place", classes=np.array(["p", "q"]))
     assert [place(column) for column in ("p", "p_p", "p_q", "q_chance")] == [0, 0, 1, 1]

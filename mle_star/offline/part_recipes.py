@@ -1,0 +1,53 @@
+"""What the recipes for texts and for images have in common: where their parts' text stands, and their ideas."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+from mle_star.offline import parts
+from mle_star.offline.recipe import Facts, Family, Idea, set_keywords
+
+
+class PartRecipes(ABC):
+    """Recipes whose parts stand in `parts/<name>.py.txt` and `parts/<name>_classification.py.txt` or `_regression`."""
+
+    name: str
+    needs: Mapping[str, tuple[str, ...]]
+    """Helpers that a function calls, by its name; a model that is not listed calls `spread`."""
+    classifiers: tuple[Family, ...]
+    regressors: tuple[Family, ...]
+
+    @abstractmethod
+    def sized(self, name: str, facts: Facts) -> dict[str, object]:
+        """Keyword defaults of a function that fit the size of the task."""
+
+    @property
+    @abstractmethod
+    def repertoire(self) -> tuple[Idea, ...]:
+        """All the ideas for this modality."""
+
+    def available(self, facts: Facts) -> list[Family]:
+        """Families for the task whose packages are listed, strongest first."""
+        families = self.classifiers if facts.classifies else self.regressors
+        return [family for family in families if facts.environment.has(*family.packages)]
+
+    def part(self, name: str, facts: Facts) -> str | None:
+        """A function's text, its defaults fitted to the size of the task."""
+        kind = "classification" if facts.classifies else "regression"
+        sources = [parts.functions(file) for file in (self.name, f"{self.name}_{kind}")]
+        if facts.classifies:
+            sources += [parts.functions("text_image"), {"spread": parts.functions("classification")["spread"]}]
+        source = next((functions[name] for functions in sources if name in functions), None)
+        if source is None:
+            return None
+        return set_keywords(**self.sized(name, facts))(source, "") or source
+
+    def part_needs(self, name: str) -> tuple[str, ...]:
+        """Helpers that a function calls; `spread` is not there in a regression."""
+        models = {family.model for family in (*self.classifiers, *self.regressors)}
+        return self.needs.get(name, ("spread",) if name in models else ())
+
+    def ideas(self, block: str) -> tuple[Idea, ...]:
+        """The repertoire for a function."""
+        return tuple(idea for idea in self.repertoire if idea.block == block)

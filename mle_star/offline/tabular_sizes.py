@@ -1,0 +1,82 @@
+"""How large the models for tables are made, and how fast they learn: by rows, columns, classes and time."""
+
+from __future__ import annotations
+
+from mle_star.offline.recipe import Facts
+
+IN_HASTE = {
+    "lightgbm": ("trees", "learning_rate"), "hist_gradient_boosting": ("trees", "learning_rate"),
+    "xgboost": ("trees", "learning_rate"), "catboost": ("trees", "learning_rate"), "extra_trees": ("trees",),
+    "random_forest": ("trees",), "neural_network": ("epochs",), "kernel_machine": ("landmarks",),
+    "linear": ("iterations",), "categorical_lightgbm": ("trees",),
+}  # fmt: skip
+"""What a short time limit sets, by function."""
+
+
+def sized(name: str, facts: Facts) -> dict[str, object]:
+    """Keyword defaults that fit the number of rows, columns and classes."""
+    rows, columns = facts.search_rows, facts.columns
+    classes = facts.class_count if facts.classifies and len(facts.targets) == 1 else 2
+    many = max(1.0, classes / 2)  # boosters grow one tree per class
+    values: dict[str, object] = {}
+    small = rows < 1_500
+    if name in {"lightgbm", "hist_gradient_boosting", "xgboost", "catboost"}:
+        boosted: dict[str, object] = {}
+        if small:
+            boosted |= {"patience": 0, "learning_rate": 0.03, "trees": 150 if rows < 400 else 220}
+            if name in {"lightgbm", "hist_gradient_boosting"}:
+                boosted |= {"leaves": 6 if rows < 400 else 9, "min_rows": max(3, min(12, rows // 40))}
+            elif name == "xgboost":
+                boosted |= {"depth": 3, "min_weight": 2}
+            else:
+                boosted |= {"depth": 5, "trees": 350, "learning_rate": 0.04}
+        if classes > 4 and small:
+            boosted |= {"trees": max(40, 500 // classes), "learning_rate": 0.06}
+        if classes > 2 and not small:
+            boosted |= {
+                "trees": max(60, int(900 / many)),
+                "learning_rate": 0.05 if classes < 8 else 0.1,
+                "patience": 20,
+            }
+        if classes <= 2 and rows > 10_000 and name in {"lightgbm", "hist_gradient_boosting"}:
+            boosted["learning_rate"] = 0.08  # many rows need many trees: larger steps keep the search short
+        if columns > 200:
+            boosted["columns"] = 0.2
+            if name == "catboost":
+                boosted.pop("columns")
+        values |= boosted
+    if small and classes <= 4 and name == "hist_gradient_boosting":
+        values |= {"trees": 150, "learning_rate": 0.04}
+    if name == "categorical_lightgbm":
+        if small:
+            values |= {"leaves": 7, "learning_rate": 0.05, "min_rows": max(3, min(20, rows // 40))}
+        if classes > 8:
+            values |= {"trees": 60}
+        if columns > 200:
+            values |= {"columns": 0.3}
+    if name in {"extra_trees", "random_forest"} and small:
+        values["trees"] = 100 if name == "extra_trees" else 80
+    if name in {"extra_trees", "random_forest"}:
+        if not facts.classifies:
+            values["columns"] = 0.5 if columns <= 50 else 0.2
+        if rows > 10_000:
+            values["trees"] = 100 if facts.classifies else 60
+    if name == "tree_matrix":
+        # With many rows the mean of the target is a sound order even for a category of few values.
+        values["encode_above"] = 2 if rows >= 1_000 else 10
+    if name == "neural_network":
+        values["epochs"] = 15 if rows > 10_000 else 30
+        if rows < 1_500:
+            values |= {"width": 32, "decay": 0.1, "epochs": 20, "rate": 0.004}
+    if facts.environment.time_limit < 60:
+        hasty = {"trees": 150, "learning_rate": 0.08, "epochs": 10, "landmarks": 300, "iterations": 100}
+        values |= {key: value for key, value in hasty.items() if key in IN_HASTE.get(name, ())}
+    if name == "spline_matrix" and (rows < 400 or columns > 60):
+        values["knots"] = 4 if columns <= 60 else 0
+    if name == "linear" and facts.classifies:
+        values["strength"] = 0.1 if rows < 2_000 else 0.3
+        if columns > 300:
+            values["strength"] = 0.003
+    if name == "linear" and not facts.classifies and columns > 300:
+        values["strength"] = 300.0
+    return values
