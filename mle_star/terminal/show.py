@@ -26,10 +26,9 @@ from mle_star.terminal.report import (
     local_time,
     result_lines,
     run_name,
-    spent,
 )
-from mle_star.terminal.view import View, outcome
-from mle_star.terminal.words import command, near, one_line, score_text
+from mle_star.terminal.words import command, near, one_line, outcome, score_text
+from mle_star.tools.progress import View
 from mle_star.tools.run_folder import RunFolder
 
 
@@ -123,7 +122,7 @@ def _print_ending(console: Console, run: Glance, view: View | None, steps: list[
     if view and len(view.trail) > 1:
         lines.insert(2, ("moved", trail_text(view.trail)))
     if result is None:
-        lines.append(("took", cost_text(run.seconds, spent(run.folder))))
+        lines.append(("took", cost_text(run.seconds, run.folder.spent())))
     if run.status in ("killed", "paused", "failed"):
         lines.append(("resume", command("resume", run_name(run.folder))))
     lines.append(("folder", near(run.folder.path)))
@@ -154,7 +153,7 @@ def as_record(run: Glance) -> dict[str, Any]:
         "trail": list(view.trail) if view else [],
         "submission": str(submission) if submission.is_file() else None,
         "solution": str(solution) if solution.is_file() else None,
-        "usage": (ended.usage if ended and ended.status in COMPLETE else spent(folder)).model_dump(),
+        "usage": (ended.usage if ended and ended.status in COMPLETE else folder.spent()).model_dump(),
         "steps": [record.model_dump(exclude={"script_path"}) for record in steps],
         "config": about.config.model_dump(mode="json"),
     }

@@ -21,7 +21,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from mle_star.models.config import MLEStarConfig
-from mle_star.models.data_models import Frozen, RunResult, StepRecord, TaskBrief, TaskDescription
+from mle_star.models.data_models import Frozen, RunResult, StepRecord, TaskBrief, TaskDescription, Usage
 from mle_star.models.errors import ConfigError
 from mle_star.models.events import Event
 from mle_star.tools.files import write_atomically
@@ -141,6 +141,30 @@ class RunFolder:
                 )  # fmt: skip
                 steps[event.step] = record.after(steps.get(event.step))
         return list(steps.values())
+
+    def spent(self) -> Usage:
+        """Add up what a run that has not ended spent, from its replies and events."""
+        usage = Usage()
+        for path in (self.path / "replies").glob("*.json"):
+            reply = json.loads(path.read_text(encoding="utf-8"))
+            usage += Usage(calls=1, input_tokens=reply["input_tokens"], output_tokens=reply["output_tokens"])
+        for event in self.events():
+            if event.kind == "script finished":
+                usage += Usage(scripts=1, script_seconds=event.seconds or 0.0)
+        return usage
+
+    def at_work(self) -> bool:
+        """Tell whether a process is at work on the run."""
+        import fcntl
+
+        try:
+            with (self.path / "lock").open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return False
 
     @contextmanager
     def lock(self) -> Iterator[None]:
