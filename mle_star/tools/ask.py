@@ -62,11 +62,8 @@ async def ask(
     usage, problem = Usage(), ""
     await run.emit("agent started", step=step, agent=agent)
     for tried in range(1 + run.config.reply_retries):
-        seconds = run.time_left(step)
         try:
-            if seconds <= 0:
-                raise TimeoutError
-            async with asyncio.timeout(None if seconds == float("inf") else seconds):
+            async with run.within(step):
                 reply, cost = await _call(run, messages, f"{step}-{prompt}{attempt}{f'.{tried}' if tried else ''}")
         except TimeoutError:
             problem = "the time for this phase is over"

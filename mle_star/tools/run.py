@@ -8,7 +8,8 @@ import json
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 PATHS_SHARE = 0.75
 SHARE_OF_TIME = {"ensemble": 0.85, "submission": 1.0}
 """By what part of the time limit a phase has to be over, so that there is always time for a submission."""
+SLACK = 10.0
+CUT_SHORT = "The time for this phase of the run is over."
 
 
 class Run:
@@ -54,6 +57,8 @@ class Run:
         self._scripts = 0
         self._started = time.monotonic()
         self._opened = False
+        self._stopped = False
+        self._limits: dict[asyncio.Timeout, str] = {}
 
     @classmethod
     async def of(cls, runtime: Runtime[MLEStarConfig]) -> Run:
@@ -67,6 +72,11 @@ class Run:
             run = _RUNS[key] = cls(run_id or uuid4().hex[:12], config)
         await run.open()
         return run
+
+    @classmethod
+    def known(cls, run_id: str) -> Run | None:
+        """Return a run that this process is at work on."""
+        return _RUNS.get(run_id)
 
     @classmethod
     def forget(cls, run_id: str) -> Run | None:
@@ -84,6 +94,7 @@ class Run:
         self.folder = self.folder.absolute()
         for name in ("scripts", "replies", "work", "final"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
+        self._stopped = RunFolder(self.folder).stopped
         for left_over in (self.folder / "work").iterdir():
             shutil.rmtree(left_over, ignore_errors=True)
         self._replies = {path.stem.rpartition("-")[2]: path for path in (self.folder / "replies").glob("*.json")}
@@ -157,7 +168,35 @@ class Run:
         """Seconds until the phase of `step` has to be over; infinite without a limit. By default the paths' phase."""
         limit = self.config.time_limit
         share = SHARE_OF_TIME.get(step.partition(".")[0], PATHS_SHARE)
+        if self._stopped and share < 1:
+            return 0.0
         return float("inf") if limit is None else limit * share - self.elapsed
+
+    @asynccontextmanager
+    async def within(self, step: str, slack: float = 0.0) -> AsyncIterator[None]:
+        """Hold what is done here to the time of its phase, and `slack` seconds; a stop cuts it short.
+
+        Raises:
+            TimeoutError: The time is over.
+        """
+        seconds = self.time_left(step)
+        if seconds <= 0:
+            raise TimeoutError
+        async with asyncio.timeout(None if seconds == float("inf") else seconds + slack) as limit:
+            self._limits[limit] = step
+            try:
+                yield
+            finally:
+                del self._limits[limit]
+
+    def stop(self, grace: float) -> None:
+        """Go straight to the submission with what there is; what is under way has `grace` seconds to end."""
+        self._stopped = True
+        until = asyncio.get_running_loop().time() + grace
+        for limit, step in self._limits.items():
+            over, when = self.time_left(step) <= 0, limit.when()
+            if over and (when is None or when > until) and not limit.expired():
+                limit.reschedule(until)
 
     # Events
 
@@ -216,23 +255,28 @@ class Run:
         async with core_pool(self.config.parallel_scripts).share() as cores:
             timeout = min(self.config.script_timeout, self.time_left(draft.step))
             if timeout <= 0:
-                return ExecutionResult(error="no time left", message="The time for this phase of the run is over.")
+                return ExecutionResult(error="no time left", message=CUT_SHORT)
             self._scripts += 1
             script = self.folder / "scripts" / f"{self._scripts:03d}-{draft.agent}.py"
             await asyncio.to_thread(script.write_text, draft.script, encoding="utf-8")
             await self.emit("script started", step=draft.step, agent=draft.agent, message=script.name)
             workdir = self.folder / "work" / script.stem
-            result = await run_script(
-                Job(
-                    script=script,
-                    log=script.with_suffix(".log"),
-                    workdir=workdir,
-                    data=Path(brief.task.dataset_path),
-                    timeout=timeout,
-                    cores=cores,
-                    needs_score=draft.delivers == "score",
-                )
+            job = Job(
+                script=script,
+                log=script.with_suffix(".log"),
+                workdir=workdir,
+                data=Path(brief.task.dataset_path),
+                timeout=timeout,
+                cores=cores,
+                needs_score=draft.delivers == "score",
             )
+            began = time.monotonic()
+            try:
+                async with self.within(draft.step, slack=SLACK):  # its own timeout comes first
+                    result = await run_script(job)
+            except TimeoutError:
+                seconds = round(time.monotonic() - began, 3)
+                result = ExecutionResult(error="no time left", message=CUT_SHORT, seconds=seconds)
         if result.error == "timeout" and timeout < self.config.script_timeout:
             result = result.model_copy(update={"error": "no time left"})  # nothing that a repair would mend
         if draft.delivers == "submission":

@@ -6,6 +6,7 @@ checkpoint.sqlite   LangGraph's own checkpoints
 events.jsonl        every progress event, in order
 replies/            every prompt and reply
 scripts/            NNN-<agent>.py as run, .log what it printed, .json what came of it
+stop                there when the run was told to go straight to the submission
 final/              submission.csv, and solution.py that wrote it
 """
 
@@ -26,7 +27,7 @@ from mle_star.models.errors import ConfigError
 from mle_star.models.events import Event
 from mle_star.tools.files import write_atomically
 
-Status = Literal["running", "paused", "failed", "succeeded", "no submission", "no script ran"]
+Status = Literal["queued", "running", "paused", "failed", "succeeded", "no submission", "no script ran"]
 
 
 class About(Frozen):
@@ -41,11 +42,13 @@ class About(Frozen):
     metric: str
     config: MLEStarConfig
     result: RunResult | None = None
+    checkpoints: str = "sqlite"
+    """Where they are: in the run's own file, or in a server's database."""
 
     @property
     def resumable(self) -> bool:
         """Whether there is something left to do. A run that says `running` and has no owner was killed."""
-        return self.status in ("running", "paused", "failed")
+        return self.status in ("queued", "running", "paused", "failed")
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,15 @@ class RunFolder:
                 )  # fmt: skip
                 steps[event.step] = record.after(steps.get(event.step))
         return list(steps.values())
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the run was told to go straight to the submission with what there is."""
+        return (self.path / "stop").exists()
+
+    def mark_stopped(self) -> None:
+        """Have the run, now and whenever it is resumed, go straight to the submission."""
+        (self.path / "stop").touch()
 
     def spent(self) -> Usage:
         """Add up what a run that has not ended spent, from its replies and events."""
