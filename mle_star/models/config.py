@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
 Provider = Literal["ollama", "bedrock", "openai", "offline"]
+SERVERS = ("server_", "api_key", "database_url")
+"""What `.env` may hold beside the settings of runs: the server's own."""
 
 
 class MLEStarConfig(BaseSettings):
@@ -79,4 +81,8 @@ class MLEStarConfig(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order the sources, strongest first."""
-        return init_settings, env_settings, dotenv_settings, YamlConfigSettingsSource(settings_cls)
+
+        def ours() -> dict[str, Any]:
+            return {name: value for name, value in dotenv_settings().items() if not name.startswith(SERVERS)}
+
+        return init_settings, env_settings, cast(Any, ours), YamlConfigSettingsSource(settings_cls)
