@@ -10,14 +10,15 @@ from typing import Any
 
 import structlog
 
-SECRET = re.compile(r"(?i)(bearer\s+|(?:api[-_]?key|password|token|secret)[\"'=:\s]+|://[^:/@\s]+:)([^\s\"',@&]{4,})")
+SECRET = re.compile(r"(?i)(bearer\s+|(?:api[-_]?key|password|token|secret)[\"'=:\s]+)([^\s\"',&]{4,})")
+PASSWORD = re.compile(r"(://[^:/@\s]+:)[^@/\s]+@")
 
 
 def hide_secrets(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Put stars in the place of what looks like a key or a password."""
     for name, value in entry.items():
         if isinstance(value, str):
-            entry[name] = SECRET.sub(r"\1***", value)
+            entry[name] = PASSWORD.sub(r"\1***@", SECRET.sub(r"\1***", value))
     return entry
 
 

@@ -31,7 +31,9 @@ def serve(**given: Any) -> None:
         ConfigError: As `read_settings`; or the port is taken.
     """
     settings = read_settings(**given)
+    import signal
     import socket
+    import sys
 
     import uvicorn
 
@@ -46,6 +48,7 @@ def serve(**given: Any) -> None:
             where = f"{settings.host}:{settings.port}"
             raise ConfigError(f"can't listen on {where}: {error.strerror}; give another --port") from None
     app = create_app(settings)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it anew when all is in order
     uvicorn.run(
         app, host=settings.host, port=settings.port, log_config=None, access_log=False, server_header=False,
         timeout_graceful_shutdown=3, ws_max_size=65_536, ws_ping_interval=20, ws_ping_timeout=60,
