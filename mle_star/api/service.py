@@ -24,7 +24,7 @@ from mle_star.api.metrics import Metrics
 from mle_star.api.problems import Problem
 from mle_star.api.settings import ServerSettings
 from mle_star.api.store import FINAL, RunRecord, RunStore, Source
-from mle_star.api.waiting import disk_is_full, what_it_waits_for
+from mle_star.api.waiting import DATABASE, DISK, disk_is_full, what_it_waits_for
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import RunResult, TaskDescription
 from mle_star.models.errors import ConfigError
@@ -37,7 +37,6 @@ log = structlog.get_logger(__name__)
 TICK = 1.0
 DISCOVER = 15.0
 FOLLOWED = 256
-DISK = "the disk is full: the run goes on when there is room"
 SHUT_DOWN = "the server was shut down"
 
 
@@ -70,6 +69,8 @@ class RunService:
         self._followers: OrderedDict[str, Follower] = OrderedDict()
         self._watcher: asyncio.Task[None] | None = None
         self._changed = asyncio.Condition()
+        self._unanswered = 0
+        self._behind = False
 
     # The server's life
 
@@ -333,7 +334,7 @@ class RunService:
                     unlisted = 0.0
                     await self.discover()
             except Exception as error:
-                log.warning("the list is behind", error=str(error))
+                self._fell_behind(error)
 
     async def _look_at(self, run_id: str) -> None:
         """Take in what a run has told since the last look."""
@@ -355,7 +356,13 @@ class RunService:
     async def _look_after(self) -> None:
         """See to runs that wait for a disk or a database."""
         full = await asyncio.to_thread(disk_is_full, self.settings.runs_dir, self.settings.min_free)
-        if full:
+        if not await self._database_answers():
+            for run_id, live in self._live.items():
+                if self._unanswered > 1 and not live.because:
+                    log.warning("cut off: the database does not answer", run_id=run_id)
+                    live.because = DATABASE
+                    live.task.cancel()
+        elif full:
             for run_id, record in list(self._open.items()):
                 if run_id in self._live and record.status == "running":
                     log.warning("paused: the disk is full", run_id=run_id)
@@ -367,6 +374,21 @@ class RunService:
                     status = "stopping" if record.wish == "stop" else "queued"
                     self._note(record, status=status, queued=record.created)
         self._pump()
+
+    async def _database_answers(self) -> bool:
+        try:
+            async with asyncio.timeout(5):
+                await self.store.ping()
+        except Exception:
+            self._unanswered += 1
+            return False
+        self._unanswered = 0
+        return True
+
+    def _fell_behind(self, error: Exception) -> None:
+        if not self._behind:
+            log.warning("the list is behind", error=str(error))
+        self._behind = True
 
     async def discover(self, only: str | None = None) -> None:
         """Take into the list what other processes have made in the runs' folder, or what has become of it."""
@@ -416,7 +438,7 @@ class RunService:
         try:
             await self._flush()
         except Exception as error:
-            log.warning("the list is behind", error=str(error))
+            self._fell_behind(error)
 
     async def _flush(self) -> None:
         async with self._flushing:
@@ -430,6 +452,7 @@ class RunService:
                     raise
                 if record.status in FINAL and run_id not in self._live and run_id not in self._dirty:
                     del self._open[run_id]
+            self._behind = False
 
     async def _own(self, run_id: str) -> RunRecord:
         """Give the record of a run that this server may act on.

@@ -11,6 +11,8 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+DISK = "the disk is full: the run goes on when there is room"
+DATABASE = "the database does not answer: the run goes on when it is back"
 DISK_WORDS = ("disk is full", "disk i/o error", "unable to open database file", "readonly database")
 
 
@@ -25,11 +27,11 @@ def what_it_waits_for(error: BaseException) -> str:
     """Say what has to come back before a run can go on; empty when it is something else that is wrong."""
     for one in _chain(error):
         if isinstance(one, OSError) and one.errno in FULL:
-            return "the disk is full: the run goes on when there is room"
+            return DISK
         if isinstance(one, sqlite3.OperationalError) and any(words in str(one).lower() for words in DISK_WORDS):
-            return "the disk is full: the run goes on when there is room"
+            return DISK
         if isinstance(one, DBAPIError) or type(one).__module__.partition(".")[0] in ("psycopg", "psycopg_pool"):
-            return "the database does not answer: the run goes on when it is back"
+            return DATABASE
     return ""
 
 

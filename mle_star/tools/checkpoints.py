@@ -81,7 +81,7 @@ class PostgresCheckpoints:
 
     name = "postgresql"
 
-    def __init__(self, url: str, connections: int = 8, wait: float = 15.0) -> None:
+    def __init__(self, url: str, connections: int = 8, wait: float = 5.0) -> None:
         self._url, self._connections, self._wait = url, connections, wait
         self._pool: AsyncConnectionPool[AsyncConnection[DictRow]] | None = None
 

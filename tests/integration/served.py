@@ -6,16 +6,20 @@ PLACE/scripts. Where PLACE/gate is, scripts of candidates wait until it is gone.
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+from websockets.asyncio.client import connect
 
 from mle_star.tools import chat
 from tests.integration.driver import make_model
@@ -88,6 +92,49 @@ class Served:
 
     def client(self, **more: Any) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.url, timeout=60, **more)
+
+
+async def upload(client: httpx.AsyncClient, task: Path) -> str:
+    """Upload a task's files; gives the data set's id."""
+    files = [("files", (path.name, path.read_bytes())) for path in sorted(task.iterdir())]
+    reply = await client.post("/api/datasets", data={"name": "tiny"}, files=files)
+    assert reply.status_code == 201, reply.text
+    return str(reply.json()["id"])
+
+
+async def start(client: httpx.AsyncClient, dataset: str, **config: Any) -> str:
+    """Start a run; gives its id."""
+    reply = await client.post(
+        "/api/pipeline/start",
+        json={"task": {"dataset": dataset}, "config": SMALL | {"model_provider": "offline"} | config},
+    )
+    assert reply.status_code == 202, reply.text
+    return str(reply.json()["run_id"])
+
+
+async def status(client: httpx.AsyncClient, run_id: str) -> dict[str, Any]:
+    reply = await client.get(f"/api/pipeline/status/{run_id}")
+    assert reply.status_code == 200, reply.text
+    body: dict[str, Any] = reply.json()
+    return body
+
+
+async def wait_for(client: httpx.AsyncClient, run_id: str, *wanted: str) -> dict[str, Any]:
+    """Wait until a run has one of these statuses."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            found = await status(client, run_id)
+            if found["run"]["status"] in wanted:
+                return found
+            assert found["run"]["status"] != "failed", found
+            await asyncio.sleep(0.1)
+
+
+async def watch(server: Served, run_id: str, after: int = 0) -> AsyncIterator[dict[str, Any]]:
+    """Yield a run's messages as they come."""
+    async with connect(f"{server.socket_url}/ws/pipeline/{run_id}?after={after}") as socket:
+        async for message in socket:
+            yield json.loads(message)
 
 
 if __name__ == "__main__":

