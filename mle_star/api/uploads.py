@@ -26,8 +26,8 @@ SOUNDS = {".wav", ".flac", ".mp3", ".ogg", ".aif", ".aiff", ".m4a"}
 WORDS = {".md", ".txt", ".yaml", ".yml"}
 ACCEPTED = TABLES | IMAGES | SOUNDS | WORDS
 DATASET_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-MOST_RATIO = 1_000
-"""Unpacked to packed bytes of one file, past which a zip is taken for a bomb."""
+MOST_RATIO, UNSUSPECTED = 200, 64 << 20
+"""Unpacked to packed bytes of one file, past which a zip is taken for a bomb; small files are left out of that."""
 CHUNK = 1 << 20
 SHOWN = 200
 
@@ -192,7 +192,7 @@ def inside(path: str, roots: tuple[Path, ...]) -> Path:
 
 def _extract(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, left: int) -> int:
     """Unpack one file and count what really comes out of it."""
-    size, most = 0, MOST_RATIO * max(entry.compress_size, 1) + CHUNK
+    size, most = 0, MOST_RATIO * entry.compress_size + UNSUSPECTED
     with packed.open(entry) as source, target.open("wb") as file:
         while chunk := source.read(CHUNK):
             size += len(chunk)

@@ -34,7 +34,7 @@ async def begin(served: Served, count: int, **config: Any) -> list[str]:
     task = make_task_folder(served.place / "task")
     async with served.client() as client:
         dataset = await upload(client, task)
-        return [await start(client, dataset, seed=number, **config) for number in range(count)]
+        return [await start(client, dataset, seed=100 * number, **config) for number in range(count)]
 
 
 async def collect(served: Served, run_id: str, seen: list[int]) -> str:
@@ -51,6 +51,13 @@ async def collect(served: Served, run_id: str, seen: list[int]) -> str:
 def paid(served: Served) -> list[str]:
     file = served.place / "calls"
     return file.read_text().split() if file.exists() else []
+
+
+async def paid_for(served: Served, count: int) -> None:
+    """Wait until so many calls have completed."""
+    async with asyncio.timeout(SECONDS):
+        while len(paid(served)) < count:  # noqa: ASYNC110 - another process writes
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("seed", [1])
@@ -79,8 +86,7 @@ async def test_runs_go_on_by_themselves_after_kill_9_and_no_event_is_lost_or_dou
 
 async def test_sigterm_pauses_the_runs_and_they_go_on_when_the_server_is_back(served: Served) -> None:
     runs = await begin(served, 2)
-    while len(paid(served)) < 10:
-        await asyncio.sleep(0.05)
+    await paid_for(served, 10)
     assert served.terminate() == 0
     before = paid(served)
     served.start()
@@ -151,12 +157,11 @@ async def test_a_database_that_goes_away_and_comes_back_costs_a_pause(tmp_path: 
     served = Served(tmp_path, MLE_STAR_DATABASE_URL=database.get_uri()).start()
     try:
         (run_id,) = await begin(served, 1)
-        while len(paid(served)) < 8:
-            await asyncio.sleep(0.05)
+        await paid_for(served, 8)
         database.cleanup()
         async with served.client() as client:
             async with asyncio.timeout(SECONDS):
-                while (await client.get("/ready")).status_code != 503:
+                while (await client.get("/ready")).status_code != 503:  # noqa: ASYNC110
                     await asyncio.sleep(0.2)
                 reply: httpx.Response | None = None
                 while reply is None or "database" not in reply.json()["run"]["reason"]:
