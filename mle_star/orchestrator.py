@@ -9,7 +9,7 @@ import asyncio
 import re
 import threading
 from collections.abc import AsyncGenerator, Coroutine
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -137,7 +137,7 @@ class MLEStarOrchestrator:
         if self._control:
             self._control.request_drain("paused")
 
-    def stop(self, grace: float = 0.0) -> None:
+    async def stop(self, grace: float = 0.0) -> None:
         """Go straight to the submission with the best so far; what is under way has `grace` seconds to end.
 
         Call it in the run's own event loop. A run that is resumed after a stop goes to the submission all the same.
@@ -146,7 +146,7 @@ class MLEStarOrchestrator:
             return
         from mle_star.tools.run import Run
 
-        self.folder.mark_stopped()
+        await asyncio.to_thread(self.folder.mark_stopped)
         if run := Run.known(self._run_id):
             run.stop(grace)
 
@@ -162,7 +162,8 @@ class MLEStarOrchestrator:
         self._run_id = about.run_id
         self.folder, self.result, self._control = folder, None, RunControl()
         thread: Any = {"configurable": {"thread_id": about.run_id}, "recursion_limit": RECURSION_LIMIT}
-        with folder.lock():
+        with ExitStack() as held:
+            await asyncio.to_thread(held.enter_context, folder.lock())
             await asyncio.to_thread(folder.write, about)
             async with (self._checkpoints or SqliteCheckpoints()).of(folder.path) as saver:
                 graph = builder.compile(checkpointer=saver, name="mle_star")
@@ -187,9 +188,8 @@ class MLEStarOrchestrator:
                     state = (await graph.aget_state(thread)).values
                     brief = await asyncio.to_thread(folder.brief)
                     history = await asyncio.to_thread(folder.history)
-                    self.result = _result(
-                        about, brief, state, history, ending, run.elapsed if run else 0.0, folder.stopped
-                    )
+                    stopped = await asyncio.to_thread(lambda: folder.stopped)
+                    self.result = _result(about, brief, state, history, ending, run.elapsed if run else 0.0, stopped)
                     done = about.model_copy(update={"status": self.result.status, "result": self.result})
                     await asyncio.to_thread(folder.write, done)
                     self._control = None

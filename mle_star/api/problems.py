@@ -76,7 +76,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
-        headers = dict(error.headers) if error.headers else None
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(sorted(_methods(app, request.url.path)))
         return response(error.status_code, str(error.detail), request.url.path, headers=headers)
 
     @app.exception_handler(RequestValidationError)
@@ -108,6 +110,20 @@ def install(app: FastAPI) -> None:
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
         log.error("a request failed", path=request.url.path, exc_info=error)
         return response(500, "something went wrong here; the server's log says what", request.url.path)
+
+
+def _methods(app: FastAPI, path: str) -> set[str]:
+    """List the methods that a path has, on whichever of the routes."""
+    fitting = [methods for route, methods in app.openapi()["paths"].items() if _fits(route, path)]
+    return {method.upper() for methods in fitting for method in methods}
+
+
+def _fits(route: str, path: str) -> bool:
+    """Tell whether a path is one of a route's, such as `/runs/{run_id}`."""
+    wanted, parts = route.split("/"), path.split("/")
+    return len(wanted) == len(parts) and all(
+        one[:1] == "{" or one == part for one, part in zip(wanted, parts, strict=True)
+    )
 
 
 def _name(where: tuple[int | str, ...]) -> str:

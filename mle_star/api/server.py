@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from sqlalchemy.exc import SQLAlchemyError
@@ -63,11 +64,12 @@ def create_app(settings: ServerSettings | None = None) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: ServerSettings = app.state.settings
-    logs.configure()
+    if not structlog.is_configured():  # a LangGraph Server has its own
+        logs.configure()
     await asyncio.to_thread(check_folder, settings.runs_dir)
     lock = await asyncio.to_thread(_lock, settings)
     url = settings.database_url.get_secret_value() if settings.database_url else ""
-    store = RunStore(url or sqlite_url(settings.runs_dir))
+    store = RunStore(url or await asyncio.to_thread(sqlite_url, settings.runs_dir))
     checkpoints: Checkpoints = PostgresCheckpoints(url) if url.startswith("postgres") else SqliteCheckpoints()
     try:
         await store.open()

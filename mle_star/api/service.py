@@ -163,7 +163,8 @@ class RunService:
         if record.status == "stopping":
             raise Problem(409, "the run is being stopped: it goes on to its submission and ends")
         if record.status in ("paused", "failed", "killed"):
-            wish = "stop" if RunFolder(Path(record.folder)).stopped else "run"
+            stopped = await asyncio.to_thread(lambda: RunFolder(Path(record.folder)).stopped)
+            wish = "stop" if stopped else "run"
             status = "stopping" if wish == "stop" else "queued"
             self._note(record, status=status, wish=wish, queued=time.time(), reason="")
         elif record.status == "pausing":
@@ -179,14 +180,16 @@ class RunService:
         folder = RunFolder(Path(record.folder))
         if record.status != "stopping":
             await asyncio.to_thread(folder.mark_stopped)
-        if record.status == "queued" and not (folder.path / "events.jsonl").exists():
+        begun = await asyncio.to_thread((folder.path / "events.jsonl").exists)
+        record = self._open[run_id]
+        if record.status == "queued" and not begun:
             await asyncio.to_thread(_end_before_it_began, folder)
             self._ended(record, await asyncio.to_thread(folder.about))
         elif record.status in ("queued", "paused", "failed", "killed"):
             self._note(record, status="stopping", wish="stop", queued=0.0, reason="")  # it comes first: it ends soon
         elif record.status == "running":
             self._note(record, status="stopping", wish="stop", reason="")
-            self._live[run_id].orchestrator.stop(self.settings.grace)
+            await self._live[run_id].orchestrator.stop(self.settings.grace)
         elif record.status == "pausing":
             self._note(record, wish="stop")
         await self._save()
@@ -279,18 +282,18 @@ class RunService:
                 live.cut.cancel()
             with suppress(Exception):
                 await self._look_at(run_id)
+            await self._settle(run_id, orchestrator.result, error, live.because)
             self._live.pop(run_id)
-            self._settle(run_id, orchestrator.result, error, live.because)
             self.hub.poke(run_id)
             await self._save()
             self._pump()
 
-    def _settle(self, run_id: str, result: RunResult | None, error: Exception | None, because: str) -> None:
+    async def _settle(self, run_id: str, result: RunResult | None, error: Exception | None, because: str) -> None:
         """Say what became of a run that is not driven any more."""
         record = self._open[run_id]
         if error is None and result is not None and result.status in FINAL:
             folder = RunFolder(Path(record.folder))
-            self._ended(record, folder.about())
+            self._ended(record, await asyncio.to_thread(folder.about))
         elif error is not None and (waits := what_it_waits_for(error)):
             self._note(record, status="paused", reason=waits)
         elif error is not None:

@@ -26,7 +26,7 @@ SOUNDS = {".wav", ".flac", ".mp3", ".ogg", ".aif", ".aiff", ".m4a"}
 WORDS = {".md", ".txt", ".yaml", ".yml"}
 ACCEPTED = TABLES | IMAGES | SOUNDS | WORDS
 DATASET_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-MOST_RATIO, UNSUSPECTED = 200, 64 << 20
+MOST_RATIO, UNSUSPECTED = 200, 16 << 20
 """Unpacked to packed bytes of one file, past which a zip is taken for a bomb; small files are left out of that."""
 CHUNK = 1 << 20
 SHOWN = 200
@@ -187,7 +187,7 @@ def inside(path: str, roots: tuple[Path, ...]) -> Path:
     for root in roots:
         if resolved.is_relative_to(root.resolve()):
             return resolved
-    raise Problem(422, "dataset_path is in none of the folders that this server may use")
+    raise Problem(404, "dataset_path is in none of the folders that this server may use")
 
 
 def _extract(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, left: int) -> int:

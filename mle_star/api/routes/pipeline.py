@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import struct
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,6 +32,7 @@ from mle_star.tools.run_folder import RunFolder
 from mle_star.tools.task_folder import read_task_folder
 
 router = APIRouter(prefix="/api/pipeline", tags=["pipeline"])
+MARK = r"^[0-9]{1,11}\.[0-9]{6}~[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$"
 
 
 @router.post("/start", status_code=202, responses=responses(404))
@@ -50,7 +48,7 @@ async def start(request: StartRequest, service: Service, uploads: UploadFolder, 
 async def runs(
     service: Service,
     limit: Limit = 50,
-    after: Annotated[str | None, Query(max_length=300, description="`next` of the page before.")] = None,
+    after: Annotated[str | None, Query(pattern=MARK, description="`next` of the page before.")] = None,
     status: Annotated[StatusName | None, Query(description="Only runs of this status.")] = None,
     search: Annotated[
         str,
@@ -138,6 +136,7 @@ async def _status(service: RunService, record: RunRecord) -> RunStatus:
     follower = service.follower(record)
     await asyncio.to_thread(follower.refresh)
     about = await asyncio.to_thread(folder.about)
+    submission = await asyncio.to_thread((folder.path / "final" / "submission.csv").is_file)
     view, usage = follower.view, follower.usage
     done, total = follower.share
     ended = record.finished is not None
@@ -161,23 +160,15 @@ async def _status(service: RunService, record: RunRecord) -> RunStatus:
         usage=usage,
         events=view.seq if view else 0,
         error=record.reason if record.status == "failed" else None,
-        submission=(folder.path / "final" / "submission.csv").is_file(),
+        submission=submission,
         config=about.config.model_dump(mode="json", include=set(request_fields(endpoints=False))),
     )  # fmt: skip
 
 
 def _mark(record: RunRecord) -> str:
-    return base64.urlsafe_b64encode(struct.pack(">d", record.created) + record.run_id.encode()).decode().rstrip("=")
+    return f"{record.created:.6f}~{record.run_id}"
 
 
 def _cursor(mark: str) -> tuple[float, str]:
-    try:
-        raw = base64.urlsafe_b64decode(mark + "=" * (-len(mark) % 4))
-        (created,) = struct.unpack(">d", raw[:8])
-        run_id = raw[8:].decode()
-        if created != created or "\x00" in run_id:
-            raise ValueError
-        return created, run_id
-    except (binascii.Error, ValueError, struct.error):
-        message = "`after` is no mark of a page of ours"
-        raise Problem(422, message, [FieldProblem(field="after", message=message)]) from None
+    created, _, run_id = mark.partition("~")
+    return float(created), run_id

@@ -110,7 +110,7 @@ async def test_a_run_id_does_not_leave_its_folder(serve: Serve, run_id: str) -> 
 async def test_a_dataset_path_outside_of_the_roots_is_refused(serve: Serve, path: str) -> None:
     async with serve() as client:
         reply = await client.post("/api/pipeline/start", json={"task": {"dataset_path": path}})
-        assert (reply.status_code, "none of the folders" in reply.json()["detail"]) == (422, True)
+        assert (reply.status_code, "none of the folders" in reply.json()["detail"]) == (404, True)
 
 
 async def test_a_link_out_of_a_root_is_refused(serve: Serve, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ async def test_a_link_out_of_a_root_is_refused(serve: Serve, tmp_path: Path) -> 
     (tmp_path / "root" / "link").symlink_to(tmp_path / "elsewhere")
     async with serve(dataset_roots=(tmp_path / "root",)) as client:
         body = {"task": {"dataset_path": str(tmp_path / "root" / "link")}}
-        assert (await client.post("/api/pipeline/start", json=body)).status_code == 422
+        assert (await client.post("/api/pipeline/start", json=body)).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,8 @@ def packed(*files: tuple[str, bytes], mode: int = 0) -> bytes:
         (packed(("..\\b.csv", b"a\n1\n")), "outside"),
         (packed(("link.csv", b"/etc/passwd"), mode=stat.S_IFLNK | 0o777), "no file"),
         (packed(("run.sh", b"echo")), "no table"),
-        (packed(("bomb.csv", bytes(8_000_000))), "too large|packed too well"),
+        (packed(("bomb.csv", bytes(70_000_000))), "packed too well"),
+        (packed(("large.csv", bytes(90_000_000))), "more than 80,000,000 bytes"),
         (packed(*((f"{number}.csv", b"1") for number in range(30))), "30 files"),
         (b"no zip at all", "can't be read"),
     ],
@@ -171,7 +172,7 @@ def packed(*files: tuple[str, bytes], mode: int = 0) -> bytes:
 async def test_a_hostile_zip_is_refused_and_nothing_of_it_is_kept(
     serve: Serve, tmp_path: Path, content: bytes, why: str
 ) -> None:
-    async with serve(max_files=20) as client:
+    async with serve(max_files=20, max_unpacked=80_000_000) as client:
         files = [("files", ("data.zip", content))]
         reply = await client.post("/api/datasets", data={"name": "x"}, files=files)
         assert reply.status_code == 422
@@ -190,7 +191,7 @@ async def test_a_good_zip_is_unpacked_without_its_outer_folder(serve: Serve) -> 
         assert [file["path"] for file in reply.json()["files"]] == ["img/1.png", "train.csv"]
 
 
-@pytest.mark.parametrize("name", ["x.exe", ".csv", "", "a\x07.csv", "x.csv.sh"])
+@pytest.mark.parametrize("name", ["x.exe", ".csv", "", "x.csv.sh"])
 async def test_a_file_of_no_use_is_refused(serve: Serve, name: str) -> None:
     async with serve() as client:
         files = [("files", (name or "x", b"a\n"))]
