@@ -53,6 +53,11 @@ def paid(served: Served) -> list[str]:
     return file.read_text().split() if file.exists() else []
 
 
+def kept(served: Served) -> int:
+    """Count the replies that the runs know; two runs may have asked the very same question."""
+    return len(list((served.place / "runs").glob("*/replies/*.json")))
+
+
 async def paid_for(served: Served, count: int) -> None:
     """Wait until so many calls have completed."""
     async with asyncio.timeout(SECONDS):
@@ -81,7 +86,7 @@ async def test_runs_go_on_by_themselves_after_kill_9_and_no_event_is_lost_or_dou
     for run_id in runs:
         assert seen[run_id] == list(range(1, len(seen[run_id]) + 1))
     calls = paid(served)
-    assert len(calls) - len(set(calls)) <= AT_ONCE * 3, "a kill costs what was under way at the most"
+    assert 0 <= len(calls) - kept(served) <= AT_ONCE * 3, "a kill costs what was under way at the most"
 
 
 async def test_sigterm_pauses_the_runs_and_they_go_on_when_the_server_is_back(served: Served) -> None:
@@ -95,7 +100,7 @@ async def test_sigterm_pauses_the_runs_and_they_go_on_when_the_server_is_back(se
             await wait_for(client, run_id, "succeeded")
     calls = paid(served)
     assert calls[: len(before)] == before
-    assert len(calls) == len(set(calls)), "what was drained is not paid for again"
+    assert len(calls) == kept(served), "what was drained is not paid for again"
 
 
 async def test_a_stopped_run_ends_with_the_submission_of_the_best_so_far(served: Served) -> None:
