@@ -9,7 +9,8 @@ import shutil
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -40,6 +41,10 @@ from mle_star.tools.submissions import collect, discard, keep, kept, written_by
 if TYPE_CHECKING:
     from mle_star.models.language_model import ModelSpec
     from mle_star.tools.client import ModelClient
+
+SLACK = 10.0
+"""Seconds that a script has to end by itself when its time is over."""
+CUT_SHORT = "The time for this phase of the run is over."
 
 
 class Run:
@@ -72,6 +77,8 @@ class Run:
         self.slots = asyncio.Semaphore(config.parallel_calls)
         """What a model call holds while it is under way."""
         self._limits = Limits()
+        self._stopped = False
+        self._timeouts: dict[asyncio.Timeout, str] = {}
 
     @classmethod
     async def of(cls, runtime: Runtime[MLEStarConfig]) -> Run:
@@ -85,6 +92,11 @@ class Run:
             run = _RUNS[key] = cls(run_id or uuid4().hex[:12], config)
         await run.open()
         return run
+
+    @classmethod
+    def known(cls, run_id: str) -> Run | None:
+        """Return a run that this process is at work on."""
+        return _RUNS.get(run_id)
 
     @classmethod
     def forget(cls, run_id: str) -> Run | None:
@@ -103,6 +115,7 @@ class Run:
         self.folder = self.folder.absolute()
         for name in ("scripts", "replies", "work", "final"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
+        self._stopped = RunFolder(self.folder).stopped
         for left_over in (self.folder / "work").iterdir():
             clear(left_over)
         self._replies = ReplyFiles(self.folder / "replies", self.config.reply_cache, self.config.seed)
@@ -191,6 +204,8 @@ class Run:
         """Seconds until the phase of `step` has to be over; infinite without a limit. By default the paths' phase."""
         limit = self.config.time_limit
         share = SHARES.get(step.partition(".")[0], PATHS_SHARE)
+        if self._stopped and share < 1:
+            return 0.0
         return float("inf") if limit is None else limit * share - self.elapsed
 
     def over(self, step: str = "") -> bool:
@@ -200,6 +215,32 @@ class Run:
         reason = reason or self.budget.over(step)
         self.cut_short = self.cut_short or reason
         return bool(reason)
+
+    @asynccontextmanager
+    async def within(self, step: str, slack: float = 0.0) -> AsyncIterator[None]:
+        """Hold what is done here to the time of its phase, and `slack` seconds; a stop cuts it short.
+
+        Raises:
+            TimeoutError: The time is over.
+        """
+        seconds = self.time_left(step)
+        if seconds <= 0:
+            raise TimeoutError
+        async with asyncio.timeout(None if seconds == float("inf") else seconds + slack) as limit:
+            self._timeouts[limit] = step
+            try:
+                yield
+            finally:
+                del self._timeouts[limit]
+
+    def stop(self, grace: float) -> None:
+        """Go straight to the submission with what there is; what is under way has `grace` seconds to end."""
+        self._stopped = True
+        until = asyncio.get_running_loop().time() + grace
+        for limit, step in self._timeouts.items():
+            over, when = self.time_left(step) <= 0, limit.when()
+            if over and (when is None or when > until) and not limit.expired():
+                limit.reschedule(until)
 
     # Events
 
@@ -287,25 +328,32 @@ class Run:
             timeout = min(self.config.script_timeout, self.time_left(draft.step))
             if timeout <= 0:
                 self.over(draft.step)
-                return ExecutionResult(error="no time left", message="The time for this phase of the run is over.")
+                return ExecutionResult(error="no time left", message=CUT_SHORT)
             script = await self._start(draft)
             workdir = self.folder / "work" / script.stem
-            result = await run_script(
-                Job(
-                    script=script,
-                    log=script.with_suffix(".log"),
-                    workdir=workdir,
-                    data=Path(brief.task.dataset_path),
-                    timeout=timeout,
-                    cores=share.cores,
-                    gpus=share.gpus,
-                    needs_score=draft.delivers == "score",
-                    warm=self.config.warm,
-                    limits=self._limits,
-                    allow_network=self.config.allow_network,
-                    hidden=(self.config.runs_dir.absolute(), self.folder),
-                )
+            job = Job(
+                script=script,
+                log=script.with_suffix(".log"),
+                workdir=workdir,
+                data=Path(brief.task.dataset_path),
+                timeout=timeout,
+                cores=share.cores,
+                gpus=share.gpus,
+                needs_score=draft.delivers == "score",
+                warm=self.config.warm,
+                limits=self._limits,
+                allow_network=self.config.allow_network,
+                hidden=(self.config.runs_dir.absolute(), self.folder),
             )
+            began = time.monotonic()
+            try:
+                async with self.within(draft.step, slack=SLACK):  # its own timeout comes first
+                    result = await run_script(job)
+            except TimeoutError:
+                result = ExecutionResult(
+                    error="no time left", message=CUT_SHORT, seconds=round(time.monotonic() - began, 3),
+                    script_path=str(script), log_path=str(job.log),
+                )  # fmt: skip
         if result.note:
             await self.emit("note", step=draft.step, agent=draft.agent, message=result.note)
         if result.error == "timeout" and timeout < self.config.script_timeout:
