@@ -42,7 +42,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def scripts(monkeypatch: pytest.MonkeyPatch) -> Scripts:
     found = Scripts()
-    monkeypatch.setattr("mle_star.tools.run.run_script", found)
+    monkeypatch.setattr("mle_star.tools.scripts.run_script", found)
     return found
 
 
