@@ -8,10 +8,11 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from mle_star.agents.debugger import debugger
-from mle_star.agents.leakage_checker import is_cleared, leakage_checker
+from mle_star.agents.leakage_checker import leakage_checker
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import Usage
 from mle_star.models.state import EvaluationInput, EvaluationOutput, EvaluationState, Outcome
+from mle_star.tools.preparation import is_cleared
 from mle_star.tools.run import Run
 
 
@@ -55,5 +56,7 @@ builder.add_edge("leakage_checker", "execute")
 builder.add_conditional_edges(
     "execute", can_be_repaired, {"failed, tries left": "debugger", "ran": END, "given up": END}
 )
-builder.add_edge("debugger", "execute")
+builder.add_conditional_edges(
+    "debugger", needs_leakage_check, {"new preprocessing": "leakage_checker", "judged before": "execute"}
+)
 graph = builder.compile(name="evaluation")

@@ -38,7 +38,7 @@ from mle_star.tools.run import Run
 from mle_star.tools.run_folder import RunFolder
 from tests.support import SUBMISSION, Reply, ScriptedModel, default_replies, fenced, section
 
-Outcome = float | Literal["fails", "no score", "garbage", "too long"]
+Outcome = float | Literal["fails", "no score", "garbage", "too long", "killed"]
 """What an answer comes to: a script's score or failure, or a reply that never parses."""
 Submitted = Literal["submits", "fails", "no file"]
 """What a submission script comes to."""
@@ -123,6 +123,8 @@ class Stage:
         paths: dict[str, Any] = {"script_path": str(job.script), "log_path": str(job.log), "seconds": 0.01}
         if comes_to == "too long":
             return ExecutionResult(error="timeout", message="too long", **paths)
+        if comes_to == "killed":
+            return ExecutionResult(error="killed", message="The script was killed by SIGKILL", **paths)
         if comes_to == "fails":
             return ExecutionResult(error="exception", message=f"RuntimeError: {text[-20:]}", **paths)
         if comes_to == "no score":
@@ -160,10 +162,15 @@ class _Actor(ScriptedModel):
     """A scripted model that knows whether it is asked the same once more."""
 
     again: bool = False
+    cut_off: bool = False
+    """Whether every reply is said to have reached the most tokens."""
 
     async def _agenerate(self, messages: Any, *args: Any, **kwargs: Any) -> Any:
         self.again = len(messages) > 1
-        return await super()._agenerate(messages, *args, **kwargs)
+        result = await super()._agenerate(messages, *args, **kwargs)
+        if self.cut_off:
+            result.generations[0].message.response_metadata["finish_reason"] = "length"
+        return result
 
 
 @dataclass(frozen=True)
@@ -277,16 +284,3 @@ def whole_run() -> Stage:
         subsampling_extract=lambda p: json.dumps({"code_block": next(iter(section(p, "script").splitlines()))}),
     )
     return stage
-
-
-def most_calls(config: MLEStarConfig) -> int:
-    """Say how many model calls a run can make at the most, whatever happens in it."""
-    debug = config.max_debug_retries
-    scored = debug + (2 if config.leakage_check else 0)
-    models, blocks, plans = config.num_retrieved_models, config.outer_loop_iterations, config.inner_loop_iterations
-    initial = 1 + models * (1 + scored) + (models - 1) * (1 + scored) + (1 + scored)
-    block = (1 + debug) + 1 + 1 + plans * (1 + scored) + (plans - 1)
-    ensemble = config.ensemble_iterations * (2 + scored) if config.num_solutions > 1 else 0
-    submissions = (config.num_solutions + 1) * (3 + debug)
-    questions = config.num_solutions * (initial + blocks * block) + ensemble + submissions
-    return questions * (1 + config.reply_retries)

@@ -112,6 +112,7 @@ def default_replies(**changes: Reply) -> dict[str, Reply]:
         "summarizer": lambda p: "x matters most",
         "extractor": lambda p: json.dumps({"code_block": section(p, "script").splitlines()[2], "plan": "first plan"}),
         "coder": lambda p: fenced(f"x = {section(p, 'plan')!r}\n"),
+        "rewrite": lambda p: fenced(section(p, "script").replace(section(p, "code_block"), "x = 'rewritten'")),
         "planner": lambda p: f"plan after {section(p, 'history').count('score:')}",
         "debugger": lambda p: fenced(section(p, "script") + "\n"),
         "leakage_detect": lambda p: json.dumps({"verdict": "no leakage", "code_block": "prepared = 1", "reason": ""}),

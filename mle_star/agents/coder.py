@@ -8,23 +8,18 @@ from langgraph.runtime import Runtime
 
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.state import Draft, RefinementState
-from mle_star.tools.ask import ask
-from mle_star.tools.blocks import substitute
-from mle_star.tools.replies import parse_block
+from mle_star.tools.keeping import check_kept
+from mle_star.tools.replacing import replace_block
 from mle_star.tools.run import Run
 
 
 async def coder(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
-    """Substitute the new block into s_t, which the outer step began with. No draft when the block is refused."""
+    """Substitute the new block into s_t, which the outer step began with. No draft when no reply can be used."""
     run = await Run.of(runtime)
     solution, block, plan = state["solution"], state["block"], state["plan"] or ""
-
-    def substituted(reply: str) -> str:
-        return substitute(solution.script, block, parse_block(reply))
-
     step = f"p{state.get('path', 1)}.t{state['outer']}.k{state['inner']}"
-    answer = await ask(
-        run, "coder", substituted, step=step, agent="coder", script=solution.script, code_block=block, plan=plan
+    answer = await replace_block(
+        run, "coder", solution.script, block, plan, step=step, agent="coder", check=check_kept, plan=plan
     )
     if answer.value is None:
         return {"draft": None, "usage": answer.usage}

@@ -22,8 +22,9 @@ async def data_usage_checker(state: InitialState, runtime: Runtime[MLEStarConfig
     assert solution is not None, "rank routes here only with a solution"
     step = f"p{state.get('path', 1)}.data"
     answer = await ask(
-        run, "data_usage_checker", parse_revision, step=step, agent="data_usage_checker", script=solution.script
-    )
+        run, "data_usage_checker", lambda reply: parse_revision(reply, solution.script), step=step,
+        agent="data_usage_checker", script=solution.script,
+    )  # fmt: skip
     if not answer.value or answer.value == solution.script:
         return {"draft": None, "usage": answer.usage}
     draft = Draft(
@@ -37,14 +38,14 @@ async def data_usage_checker(state: InitialState, runtime: Runtime[MLEStarConfig
     return {"draft": draft, "usage": answer.usage}
 
 
-def parse_revision(reply: str) -> str:
-    """Return the revised script, or nothing when all is used.
+def parse_revision(reply: str, script: str = "") -> str:
+    """Return the revised script, or nothing when all is used. A patch is applied to the `script`.
 
     Raises:
         ReplyError: The reply is neither.
     """
     try:
-        return parse_script(reply)
+        return parse_script(reply, script)
     except ReplyError:
         if ALL_USED in clean(reply).lower():
             return ""

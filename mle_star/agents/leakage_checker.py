@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -11,12 +10,16 @@ from langgraph.runtime import Runtime
 from pydantic import BaseModel
 
 from mle_star.models.config import MLEStarConfig
-from mle_star.models.state import EvaluationState
+from mle_star.models.state import Draft, EvaluationState
 from mle_star.tools.ask import ask
-from mle_star.tools.blocks import quote_block, substitute
-from mle_star.tools.replies import ReplyError, parse_block, parse_json
+from mle_star.tools.blocks import new_block, quote_block, stands_in
+from mle_star.tools.keeping import check_kept
+from mle_star.tools.preparation import learning_calls
+from mle_star.tools.replacing import replace_block
+from mle_star.tools.replies import ReplyError, parse_json
 from mle_star.tools.run import Run
 
+FIT_APART = "Fit everything that is fitted on training rows alone, and then apply it to validation rows."
 NEGATION = re.compile(r"\b(?:no|not|none|without|free)\b")
 
 
@@ -37,7 +40,8 @@ class Verdict(BaseModel):
 async def leakage_checker(state: EvaluationState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
     """Have the preprocessing block judged, and put right and substituted when it leaks.
 
-    A block that was judged is remembered in `cleared`: it is not paid for again while it stands unchanged.
+    What was judged is remembered in `cleared`: it is not paid for again while it stands unchanged. A verdict that does
+    not come, and a leak that can't be put right, are told, and the script runs as it is.
     """
     run = await Run.of(runtime)
     draft = state["draft"]
@@ -47,35 +51,24 @@ async def leakage_checker(state: EvaluationState, runtime: Runtime[MLEStarConfig
     )
     verdict, usage = answer.value, answer.usage
     if verdict is None or not verdict.leaks:
-        judged = (verdict.code_block,) if verdict and verdict.code_block else ()
-        return {"draft": draft.model_copy(update={"cleared": draft.cleared + judged}), "usage": usage}
-
-    def corrected(reply: str) -> tuple[str, str]:
-        block = parse_block(reply)
-        return substitute(draft.script, verdict.code_block, block), block
-
+        if verdict and verdict.code_block:
+            draft = _cleared(draft, draft.script, verdict.code_block)
+        return {"draft": draft, "usage": usage}
     await run.emit("note", **names, message=f"leakage: {verdict.reason}")
-    mended = await ask(
-        run, "leakage_correct", corrected, **names,
-        script=draft.script, code_block=verdict.code_block, reason=verdict.reason,
+    mended = await replace_block(
+        run, "leakage_correct", draft.script, verdict.code_block, f"{FIT_APART} {verdict.reason}", **names,
+        check=check_kept, reason=verdict.reason,
     )  # fmt: skip
     if mended.value:
-        script, block = mended.value
-        draft = draft.model_copy(update={"script": script})
-        with suppress(ReplyError):  # as it stands in the script, indented perhaps
-            draft = draft.model_copy(update={"cleared": (*draft.cleared, quote_block(script, block))})
+        draft = _cleared(draft, mended.value, new_block(draft.script, verdict.code_block, mended.value))
     return {"draft": draft, "usage": usage + mended.usage}
 
 
-def is_cleared(script: str, cleared: tuple[str, ...]) -> bool:
-    """Tell whether a preprocessing block that was judged before stands unchanged in `script`."""
-    for block in cleared:
-        try:
-            quote_block(script, block)
-        except ReplyError:
-            continue
-        return True
-    return False
+def _cleared(draft: Draft, script: str, block: str) -> Draft:
+    """Remember what the verdict covers."""
+    judged = (block,) if stands_in(script, block) else ()
+    cleared = dict.fromkeys((*draft.cleared, *judged, *learning_calls(script)))
+    return draft.model_copy(update={"script": script, "cleared": tuple(cleared)})
 
 
 def parse_verdict(script: str, reply: str) -> Verdict:

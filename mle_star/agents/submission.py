@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -12,10 +11,13 @@ from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import Usage
 from mle_star.models.state import Draft, PipelineState
 from mle_star.tools.ask import ask
-from mle_star.tools.blocks import quote_block, substitute
+from mle_star.tools.blocks import quote_block
 from mle_star.tools.ledger import record_skip
-from mle_star.tools.replies import parse_block, parse_json, parse_script
+from mle_star.tools.replacing import replace_block
+from mle_star.tools.replies import parse_json, parse_script
 from mle_star.tools.run import Run
+
+USE_EVERY_ROW = "The block limits the training rows: have it use every row."
 
 
 class Subsampling(BaseModel):
@@ -31,7 +33,9 @@ async def submission(state: PipelineState, runtime: Runtime[MLEStarConfig]) -> d
     solution = state["ranked"][tried]
     step = "submission" if tried == 0 else f"submission.{tried}"
     script, usage = await without_subsampling(run, solution.script, step)
-    answer = await ask(run, "submission", parse_script, step=step, agent="submission", script=script)
+    answer = await ask(
+        run, "submission", lambda reply: parse_script(reply, script), step=step, agent="submission", script=script
+    )
     usage += answer.usage
     if answer.value is None:
         skipped = await record_skip(run, step, "submission", answer.problem)
@@ -54,14 +58,12 @@ async def without_subsampling(run: Run, script: str, step: str) -> tuple[str, Us
         block = parse_json(reply, Subsampling).code_block
         return quote_block(script, block) if block.strip() else ""
 
-    names = {"step": step, "agent": "submission"}
-    found = await ask(run, "subsampling_extract", quoted, **names, schema=Subsampling, script=script)
+    found = await ask(
+        run, "subsampling_extract", quoted, step=step, agent="submission", schema=Subsampling, script=script
+    )
     if not found.value:
         return script, found.usage
-    rewrite = partial(_rewritten, script, found.value)
-    whole = await ask(run, "subsampling_remove", rewrite, **names, script=script, code_block=found.value)
+    whole = await replace_block(
+        run, "subsampling_remove", script, found.value, USE_EVERY_ROW, step=step, agent="submission"
+    )
     return whole.value or script, found.usage + whole.usage
-
-
-def _rewritten(script: str, block: str, reply: str) -> str:
-    return substitute(script, block, parse_block(reply))

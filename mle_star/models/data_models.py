@@ -210,7 +210,7 @@ class Solution(Frozen):
     models: tuple[str, ...] = ()
     """Names of the model cards that went into it."""
     cleared: tuple[str, ...] = ()
-    """Its preprocessing blocks that the leakage checker has judged clean, or has put right."""
+    """What the leakage checker has judged clean, or has put right: blocks, and calls that learn from rows."""
 
 
 class Attempt(Frozen):

@@ -70,7 +70,7 @@ class Draft(Frozen):
     note: str = ""
     delivers: Literal["score", "output", "submission"] = "score"
     cleared: tuple[str, ...] = ()
-    """Preprocessing blocks that the leakage checker has judged clean before."""
+    """What the leakage checker has judged before: preprocessing blocks, and calls that learn from rows."""
 
 
 class Outcome(Frozen):
@@ -90,7 +90,7 @@ class Outcome(Frozen):
             step=draft.step,
             agent=draft.agent,
             models=draft.models,
-            cleared=tuple(block for block in draft.cleared if block in draft.script),
+            cleared=draft.cleared,
         )
 
 

@@ -7,6 +7,7 @@ constructor recursion depth mismatch"). So there is one at a time.
 from __future__ import annotations
 
 import ast
+import warnings
 from threading import Lock
 
 _ONE_AT_A_TIME = Lock()
@@ -23,3 +24,41 @@ def parse(source: str) -> ast.Module:
             return ast.parse(source)
         except (ValueError, RecursionError, MemoryError) as error:
             raise SyntaxError(str(error)) from None
+
+
+def compiled(source: str) -> ast.Module:
+    """Parse a script, and see that it compiles: `return` outside of a function parses.
+
+    Raises:
+        SyntaxError: It does not compile.
+    """
+    tree = parse(source)
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)
+        try:
+            compile(tree, "script.py", "exec", dont_inherit=True)
+        except (ValueError, RecursionError, MemoryError) as error:
+            raise SyntaxError(str(error)) from None
+    return tree
+
+
+def compiles(source: str) -> bool:
+    """Tell whether a script compiles."""
+    try:
+        compiled(source)
+    except SyntaxError:
+        return False
+    return True
+
+
+def same(one: ast.AST, other: ast.AST) -> bool:
+    """Tell whether two trees mean the same: layout, comments and kinds of quotes aside."""
+    return dumped(one) == dumped(other)
+
+
+def dumped(tree: ast.AST) -> str:
+    """Write a tree down without its places; two that mean the same are written the same."""
+    try:
+        return ast.dump(tree)
+    except RecursionError:
+        return f"too deep: {id(tree)}"

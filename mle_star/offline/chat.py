@@ -83,7 +83,7 @@ def reply_to(text: str) -> str:
 
 
 def _operations() -> dict[str, Callable[[Prompt], str]]:
-    from mle_star.offline import ablating, checking, drafting, ensembling, refining, repairing, submitting
+    from mle_star.offline import ablating, checking, drafting, ensembling, refining, repairing, rewriting, submitting
 
     return {
         "retriever": drafting.retriever,
@@ -97,6 +97,7 @@ def _operations() -> dict[str, Callable[[Prompt], str]]:
         "summarizer": ablating.summarizer,
         "extractor": refining.extractor,
         "planner": refining.planner,
+        "rewrite": rewriting.rewrite,
         "coder": refining.coder,
         "ensemble_planner": ensembling.ensemble_planner,
         "ensemble_planner_next": ensembling.ensemble_planner_next,

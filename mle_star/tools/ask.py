@@ -9,12 +9,15 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from mle_star.models.data_models import Usage
-from mle_star.tools.calling import call
-from mle_star.tools.replies import ReplyError
+from mle_star.tools.calling import Reply, call
+from mle_star.tools.replies import ReplyError, clean
+from mle_star.tools.replies.continuation import GO_ON, is_finished, joined
 from mle_star.tools.run import Run
 from prompts import render
 
 T = TypeVar("T")
+LONGEST_REPLY = 400_000
+"""Characters; what is longer is no answer, and reading it would hold up the other paths."""
 
 
 class Answer(NamedTuple, Generic[T]):
@@ -39,9 +42,9 @@ async def ask(
 ) -> Answer[T]:
     """Ask one agent's question.
 
-    An unusable reply is asked for again, `config.reply_retries` times, with the reason. `attempt` tells apart the times
-    that one step asks the same question. `schema` is the form of the JSON that is wanted, for servers that can be held
-    to one; `parse` has the last word.
+    An unusable reply is asked for again, `config.reply_retries` times, with the reason. One that was cut off is to be
+    continued, once in all. `attempt` tells apart the times that one step asks the same question. `schema` is the form
+    of the JSON that is wanted, for servers that can be held to one; `parse` has the last word.
 
     Raises:
         ModelUnavailableError: The model can't be reached.
@@ -50,24 +53,61 @@ async def ask(
     text = await asyncio.to_thread(render, prompt, run.config.prompts_dir, **known, **values)
     messages: list[BaseMessage] = [HumanMessage(text)]
     usage, problem = Usage(), ""
+    may_continue = True
     await run.emit("agent started", step=step, agent=agent)
     for tried in range(1 + run.config.reply_retries):
         seconds = run.time_left(step)
+        name = f"{step}-{prompt}{attempt}{f'.{tried}' if tried else ''}"
         try:
             if seconds <= 0:
                 raise TimeoutError
             async with asyncio.timeout(None if seconds == float("inf") else seconds):
-                name = f"{step}-{prompt}{attempt}{f'.{tried}' if tried else ''}"
                 reply = await call(run, messages, agent=agent, name=name, schema=schema)
+                usage += reply.usage
+                parts = [reply]
+                if may_continue and _ends_too_early(reply):
+                    may_continue = False
+                    more = [*messages, AIMessage(reply.text), HumanMessage(GO_ON)]
+                    parts.append(await call(run, more, agent=agent, name=f"{name}.more"))
+                    usage += parts[-1].usage
         except TimeoutError:
             problem = "the time for this phase is over"
             break
-        usage += reply.usage
         try:
-            return Answer(parse(reply.text), usage)
+            return Answer(await asyncio.to_thread(_read, parts, parse), usage)
         except ReplyError as error:
             problem = str(error)
-        again = f"That reply can't be used. {problem} Reply again, in the form that was asked for."
-        messages = [messages[0], AIMessage(reply.text or "(empty)"), HumanMessage(again)]
+            messages = [messages[0], AIMessage(clean(reply.text).strip() or "(empty)"), HumanMessage(_again(error))]
     await run.emit("note", step=step, agent=agent, message=f"no usable reply: {problem}")
     return Answer(None, usage, problem)
+
+
+def _ends_too_early(reply: Reply) -> bool:
+    """Tell a reply worth going on with: cut off in its answer, not in its thoughts nor in words after the answer."""
+    return reply.truncated and bool(clean(reply.text).strip()) and not is_finished(reply.text)
+
+
+def _read(parts: list[Reply], parse: Callable[[str], T]) -> T:
+    """Parse a reply, the parts of one that was cut off joined.
+
+    Raises:
+        ReplyError: It can't be used; also when it is too long, too deeply nested or was cut off.
+    """
+    text = joined(parts[0].text, parts[1].text) if len(parts) > 1 else parts[0].text
+    if len(text) > LONGEST_REPLY:
+        raise ReplyError(f"The reply has more than {LONGEST_REPLY:,} characters.")
+    if parts[-1].truncated and not is_finished(text):
+        where = "in the middle" if clean(text).strip() else "before it came to the answer"
+        raise ReplyError(f"The reply was cut off {where}, since it was too long; be brief.")
+    try:
+        return parse(text)
+    except (RecursionError, MemoryError):
+        raise ReplyError("The reply is nested too deeply.") from None
+
+
+def _again(error: ReplyError) -> str:
+    """Ask again, with the reason and with what the model has to see."""
+    again = f"That reply can't be used. {error} Reply again, in the form that was asked for."
+    if not error.shown:
+        return again
+    return f"{again}\n\nThe script, with its lines numbered; the numbers are no part of it:\n\n{error.shown}"

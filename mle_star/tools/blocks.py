@@ -2,87 +2,165 @@
 
 from __future__ import annotations
 
-import textwrap
+import ast
+import re
 
-from mle_star.models.syntax import parse
+from mle_star.models.syntax import compiled, parse, same
+from mle_star.tools.block_search import Span, exactly, lines_of, read_quote, search, trimmed
+from mle_star.tools.keeping import outside, repeats
 from mle_star.tools.replies import ReplyError
+from mle_star.tools.replies.code import whole
+from mle_star.tools.replies.mending import one_kind_of_indentation
+
+STRING = re.compile(r'("""|\'\'\')|"(?:\\[\s\S]|[^"\\\n])*"|\'(?:\\[\s\S]|[^\'\\\n])*\'|#[^\n]*')
 
 
-def find_block(script: str, block: str) -> tuple[int, int]:
+def find_block(script: str, block: str) -> Span:
     """Find the lines of `script` that a model quoted as `block`; returns [first, last) as line numbers from 0.
 
-    The quote may differ in line endings, trailing space and its indentation as a whole; nothing else. Whole lines only.
+    Exactly one place matches word for word, or differs, in this order, in its indentation as a whole, in layout and
+    comments, in a part left out between a beginning and an end, or in a few tokens. Whole lines only.
 
     Raises:
-        ReplyError: The block is empty, is not in the script, or is in it more than once.
+        ReplyError: The block is empty, is not in the script, or is in it more than once. Shows the script.
     """
-    wanted = _lines(block)
-    if not wanted:
-        raise ReplyError("The code block is empty.")
-    lines = [line.rstrip() for line in script.splitlines()]
-    for normalise in (_as_it_is, _dedented):
-        goal = normalise(wanted)
-        size = len(goal)
-        starts = [i for i in range(len(lines) - size + 1) if normalise(lines[i : i + size]) == goal]
-        if len(starts) == 1:
-            return starts[0], starts[0] + size
-        if starts:
-            raise ReplyError(f"The code block stands in the script {len(starts)} times; quote more lines around it.")
-    raise ReplyError("The code block is not in the script; copy it exactly, as whole consecutive lines.")
+    try:
+        return search(script, read_quote(block))
+    except ReplyError as error:
+        raise ReplyError(str(error), numbered(script)) from None
 
 
 def quote_block(script: str, block: str) -> str:
-    """Return the block as it stands in the script.
+    """Return the block as it stands in the script, with the lines around it that it takes to be there once.
 
     Raises:
         ReplyError: As `find_block`.
     """
     first, last = find_block(script, block)
-    return "\n".join(script.splitlines()[first:last])
+    lines = lines_of(script)
+    while len(exactly(script, "\n".join(lines[first:last]))) > 1 and (first > 0 or last < len(lines)):
+        first, last = max(0, first - 1), min(len(lines), last + 1)
+    return "\n".join(trimmed(lines[first:last]))
+
+
+def stands_in(script: str, block: str) -> bool:
+    """Tell whether a block stands in a script word for word."""
+    return bool(exactly(script, block))
 
 
 def substitute(script: str, block: str, replacement: str) -> str:
     """Replace the lines of `block` by `replacement`, indented as the old ones were: s_t with c_t replaced.
 
+    No other line changes, and none changes its meaning. The content of strings stays as it was written.
+
     Raises:
-        ReplyError: The block is not found once, the new one is empty or the same, or the script would not compile.
+        ReplyError: The block is not found once, the new one is empty, leaves parts out or changes nothing, or the
+            script would not compile. Shows the script.
     """
     first, last = find_block(script, block)
-    lines = script.splitlines()
-    old, new = lines[first:last], _lines(replacement)
+    try:
+        return _replaced(script, (first, last), replacement)
+    except ReplyError as error:
+        raise ReplyError(str(error), numbered(script)) from None
+
+
+def _replaced(script: str, span: Span, replacement: str) -> str:
+    lines = lines_of(script)
+    old, new = lines[span[0] : span[1]], trimmed(lines_of(replacement))
     if not new:
         raise ReplyError("The new code block is empty.")
-    if _dedented(new) == _dedented([line.rstrip() for line in old]):
+    if _bare(new) == _bare(old):
         raise ReplyError("The new code block is the same as the old one.")
-    if _indent(new) != _indent(old):
-        new = textwrap.indent("\n".join(_dedented(new)), _indent(old)).splitlines()
-    result = "\n".join([*lines[:first], *new, *lines[last:]]) + "\n"
+    whole("\n".join(new))
+    new = _indented(new, _margin(old))
+    result = "\n".join([*lines[: span[0]], *new, *lines[span[1] :]]) + "\n"
     try:
-        parse(result)
-    except (SyntaxError, ValueError) as error:
-        raise ReplyError(f"With the new block the script does not compile: {error}.") from None
+        tree = compiled(result)
+    except SyntaxError as error:
+        spaced = one_kind_of_indentation(result)
+        if spaced == result:
+            at = (error.lineno or 0) - 1
+            where = f" in line {at - span[0] + 1} of the block" if span[0] <= at < span[0] + len(new) else ""
+            raise ReplyError(f"With the new block the script does not compile: {error.msg}{where}.") from None
+        result, tree = _replaced_lines(lines, span, spaced), parse(spaced)
+    earlier = _parsed(script)
+    if earlier is not None:
+        if same(earlier, tree):
+            raise ReplyError("The new code block is the same as the old one, but for comments and layout.")
+        if repeats(earlier, span, "\n".join(new)):
+            raise ReplyError("The reply repeats lines from outside of the block; reply with the new block alone.")
+        shift = len(lines_of(result)) - len(lines)
+        if outside(earlier, span) != outside(tree, (span[0], span[1] + shift)):
+            raise ReplyError("The new code block changes what the lines before or after it mean.")
     return result
 
 
-def _lines(block: str) -> list[str]:
-    """Split into lines without trailing space, and without blank lines at both ends."""
-    lines = [line.rstrip() for line in block.splitlines()]
-    while lines and not lines[0]:
-        lines.pop(0)
-    while lines and not lines[-1]:
-        lines.pop()
-    return lines
+def _replaced_lines(lines: list[str], span: Span, spaced: str) -> str:
+    """Keep the new indentation in the block alone."""
+    new = lines_of(spaced)
+    kept = new[span[0] : len(new) - (len(lines) - span[1])]
+    result = "\n".join([*lines[: span[0]], *kept, *lines[span[1] :]]) + "\n"
+    try:
+        compiled(result)
+    except SyntaxError as error:
+        raise ReplyError(f"With the new block the script does not compile: {error.msg}.") from None
+    return result
 
 
-def _as_it_is(lines: list[str]) -> list[str]:
-    return lines
+def new_block(script: str, block: str, result: str) -> str:
+    """Return the lines that stand in the place of `block` after a substitution."""
+    first, last = find_block(script, block)
+    lines = lines_of(result)
+    return "\n".join(lines[first : len(lines) - (len(lines_of(script)) - last)])
 
 
-def _dedented(lines: list[str]) -> list[str]:
-    return textwrap.dedent("\n".join(lines)).splitlines()
+def numbered(script: str) -> str:
+    """Number a script's lines, as a model is shown them when its block was not found."""
+    lines = lines_of(script)
+    width = len(str(len(lines)))
+    return "\n".join(f"{number:>{width}} | {line}".rstrip() for number, line in enumerate(lines, 1))
 
 
-def _indent(lines: list[str]) -> str:
+def _indented(new: list[str], margin: str) -> list[str]:
+    """Give lines the margin, the ones that begin inside of a string left alone."""
+    inside = _lines_in_strings(new)
+    free = [line for number, line in enumerate(new) if line.strip() and number not in inside]
+    old = min((_margin([line]) for line in free), key=len, default="")
+    if not all(line.startswith(old) for line in free):
+        return new
+    if old == margin:
+        return new
+    return [
+        line if number in inside or not line.strip() else margin + line.removeprefix(old)
+        for number, line in enumerate(new)
+    ]
+
+
+def _lines_in_strings(lines: list[str]) -> set[int]:
+    """The numbers of the lines that begin inside of a string of several lines."""
+    text, at, inside = "\n".join(lines), 0, set()
+    while match := STRING.search(text, at):
+        at = match.end()
+        if match[1]:
+            end = re.compile(rf"(?:\\.|[^\\])*?{match[1]}", re.DOTALL).match(text, at)
+            at = end.end() if end else len(text)
+        inside |= set(range(text.count("\n", 0, match.start()) + 1, text.count("\n", 0, at) + 1))
+    return inside
+
+
+def _parsed(script: str) -> ast.Module | None:
+    try:
+        return parse(script)
+    except SyntaxError:
+        return None
+
+
+def _bare(lines: list[str]) -> list[str]:
+    margin = _margin(lines)
+    return [line.removeprefix(margin).rstrip() for line in lines]
+
+
+def _margin(lines: list[str]) -> str:
     """The white space that all lines begin with."""
     filled = [line for line in lines if line.strip()]
-    return min((line[: len(line) - len(line.lstrip())] for line in filled), key=len)
+    return min((line[: len(line) - len(line.lstrip())] for line in filled), key=len, default="")

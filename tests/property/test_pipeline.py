@@ -15,6 +15,7 @@ from zlib import crc32
 from hypothesis import strategies as st
 
 from graphs import pipeline
+from mle_star.models.bounds import most_calls
 from tests.property.worlds import METRIC_NAMES, OUTCOMES, in_any, is_score, worth
 from tests.stage import (
     GARBAGE,
@@ -26,7 +27,6 @@ from tests.stage import (
     Submitted,
     extraction,
     fenced,
-    most_calls,
     play,
     verdict,
 )
@@ -90,10 +90,11 @@ class Dice(Stage):
                 re.findall(r"^part_\d = .*", p, re.MULTILINE)[-1], f"Plan {crc32(p.encode())}."
             ),
             coder=lambda p: fenced(f"{section(p, 'code_block')[:6]} = {crc32(p.encode())}"),
+            rewrite=lambda p: fenced(re.sub(r"(part_\d) = .*", rf"\1 = {crc32(p.encode())}", section(p, "script"))),
             planner=lambda p: f"Plan {crc32(p.encode())}.",
             leakage_detect=self.judge,
             leakage_correct=lambda p: fenced(f"prepared = -{section(p, 'code_block').split()[-1]}"),
-            submission=lambda p: fenced(f"# submits\nfrom_script = {crc32(p.encode())}"),
+            submission=lambda p: fenced(f"# submits\nprint({crc32(p.encode())})"),
         )
         self.world = world
         self.submissions = list(world.submissions)

@@ -114,7 +114,7 @@ def played(world: World) -> Play:
         )
 
     stage = Stage(
-        ablation_study=study, extractor=extract, planner=plan, coder=code,
+        ablation_study=study, extractor=extract, planner=plan, coder=code, rewrite=lambda prompt: GARBAGE,
         summarizer=lambda prompt: f"Summary {step['t']}." if world.blocks[step["t"]].summarized else "",
     )  # fmt: skip
     script = stage.write(world.begin, parts=PARTS)

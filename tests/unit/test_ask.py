@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from mle_star.tools.run import Run
 from mle_star.tools.run_folder import RunFolder
 from tests.stage import a_brief
 
+CUT = "<cut off here>"
+"""Ends a reply that reached the most tokens."""
+
 
 class Model:
     """Says, one after the other, what it was told to say; an exception is raised."""
@@ -32,7 +36,10 @@ class Model:
         reply = self.replies.pop(0)
         if isinstance(reply, Exception):
             raise reply
-        return AIMessage(reply, usage_metadata={"input_tokens": 2, "output_tokens": 1, "total_tokens": 3})
+        return AIMessage(
+            reply.removesuffix(CUT), usage_metadata={"input_tokens": 2, "output_tokens": 1, "total_tokens": 3},
+            response_metadata={"finish_reason": "length" if reply.endswith(CUT) else "stop"},
+        )  # fmt: skip
 
 
 def only_yes(reply: str) -> str:
@@ -46,14 +53,17 @@ def asking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Ask `model` the summarizer's question, in a run of its own."""
     task = TaskDescription(dataset_path=str(tmp_path))
 
-    async def do(model: Model, *, attempt: object = "", step: str = "p1.t0.ablation", **settings: Any) -> Answer[str]:
+    async def do(
+        model: Model, *, attempt: object = "", step: str = "p1.t0.ablation",
+        parse: Callable[[str], str] = only_yes, **settings: Any,
+    ) -> Answer[str]:  # fmt: skip
         run = Run("r1", MLEStarConfig(out_dir=tmp_path, **settings))
         await run.open()
         RunFolder(tmp_path).write_brief(task, a_brief(tmp_path, "AUC"))
         await run.brief(task)
         monkeypatch.setattr("mle_star.tools.chat.make_model", lambda spec: model)
         return await ask(
-            run, "summarizer", only_yes, step=step, agent="summarizer", attempt=attempt, script="s", output="o"
+            run, "summarizer", parse, step=step, agent="summarizer", attempt=attempt, script="s", output="o"
         )
 
     return do
@@ -150,3 +160,64 @@ async def test_every_prompt_and_reply_is_kept(asking: Any, tmp_path: Path) -> No
 async def test_an_agent_that_got_no_usable_reply_says_so(asking: Any, tmp_path: Path) -> None:
     await asking(Model("no"), reply_retries=0)
     assert "no usable reply: It has to be yes." in (tmp_path / "events.jsonl").read_text()
+
+
+def only_numbers(reply: str) -> str:
+    if not reply.isdigit():
+        raise ReplyError("It has to be a number.", "1 | x = 1")
+    return reply
+
+
+async def test_what_the_model_has_to_see_is_shown_with_the_reason(asking: Any) -> None:
+    model = Model("no", "12")
+    assert (await asking(model, parse=only_numbers)).value == "12"
+    assert model.asked[1][2].content.endswith("the numbers are no part of it:\n\n1 | x = 1")
+
+
+async def test_thoughts_are_not_sent_back(asking: Any) -> None:
+    model = Model("<think>yes or no?</think>no", "yes")
+    await asking(model)
+    assert model.asked[1][1].content == "no"
+
+
+async def test_a_reply_that_was_cut_off_is_continued(asking: Any) -> None:
+    model = Model(f"1234{CUT}", "56")
+    answer = await asking(model, parse=only_numbers)
+    assert (answer.value, answer.usage.calls) == ("123456", 2)
+    _, so_far, go_on = model.asked[1]
+    assert so_far.content == "1234"
+    assert "Go on" in go_on.content
+
+
+async def test_a_question_is_continued_once(asking: Any) -> None:
+    model = Model(f"1{CUT}", f"2{CUT}", f"3{CUT}", "4")
+    answer = await asking(model, parse=only_numbers, reply_retries=2)
+    assert answer.value == "4"
+    assert [len(messages) for messages in model.asked] == [1, 3, 3, 3]
+    assert "too long" in model.asked[2][2].content
+
+
+async def test_a_reply_whose_thoughts_were_cut_off_is_not_continued(asking: Any) -> None:
+    model = Model(f"<think>Let me see{CUT}", "7")
+    assert (await asking(model, parse=only_numbers)).value == "7"
+    assert "before it came to the answer" in model.asked[1][2].content
+
+
+async def test_a_reply_whose_code_is_complete_is_not_continued(asking: Any) -> None:
+    model = Model(f"```\n1\n```\nThis is the num{CUT}")
+    answer = await asking(model, parse=lambda reply: reply.split("\n")[1])
+    assert (answer.value, answer.usage.calls) == ("1", 1)
+
+
+async def test_a_reply_without_end_is_refused(asking: Any) -> None:
+    model = Model("1" * 500_000, "7")
+    assert (await asking(model, parse=only_numbers)).value == "7"
+
+
+async def test_a_reply_that_is_nested_beyond_measure_is_refused(asking: Any) -> None:
+    def deep(reply: str) -> str:
+        if reply == "[[[[":
+            raise RecursionError
+        return reply
+
+    assert (await asking(Model("[[[[", "7"), parse=deep)).value == "7"

@@ -12,7 +12,7 @@ from graphs import pipeline
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.errors import ConfigError
 from mle_star.tools.preflight import check_settings
-from tests.stage import SMALL, play, whole_run
+from tests.stage import GARBAGE, SMALL, play, whole_run
 
 KNOWN = {"task", "environment", "direction", "subsample"}
 """What every prompt is given."""
@@ -29,7 +29,10 @@ def given() -> dict[str, set[str]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mle_star.tools.ask.render", render)
-        play(pipeline.graph, whole_run(), **(SMALL | {"ensemble_iterations": 2}))
+        for coder in ({}, {"coder": lambda prompt: GARBAGE}):  # without a usable block, the whole script is asked for
+            stage = whole_run()
+            stage.replies |= coder
+            play(pipeline.graph, stage, **(SMALL | {"ensemble_iterations": 2}))
     return found
 
 

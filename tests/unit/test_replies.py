@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from mle_star.agents.data_usage_checker import parse_revision
 from mle_star.agents.extractor import parse_extraction
 from mle_star.agents.retriever import parse_cards
-from mle_star.tools.replies import ReplyError, parse_block, parse_json, parse_script, parse_text
+from mle_star.tools.replies import ReplyError, parse_code, parse_json, parse_script, parse_text
 
 
 class Pair(BaseModel):
@@ -56,7 +56,7 @@ def test_a_block_that_does_not_compile_is_passed_over_for_one_that_does() -> Non
 
 
 def test_a_fence_inside_of_a_string_of_the_script_does_not_end_it() -> None:
-    code = 'text = """\n```\n"""\n'
+    code = 'print("""\n```\n""")\n'
     assert parse_script(f"````python\n{code}````") == code
 
 
@@ -79,16 +79,16 @@ def test_a_script_with_a_null_byte_is_refused() -> None:
 
 
 def test_a_block_may_be_indented_as_a_whole() -> None:
-    assert parse_block("```python\n    x = 1\n    y = 2\n```") == "    x = 1\n    y = 2\n"
+    assert parse_code("```python\n    x = 1\n    y = 2\n```", str) == "    x = 1\n    y = 2"
 
 
 def test_a_block_may_be_the_part_of_a_statement() -> None:
-    assert parse_block("```python\nelse:\n    y = 2\n```") == "else:\n    y = 2\n"
+    assert parse_code("```python\nelse:\n    y = 2\n```", str) == "else:\n    y = 2"
 
 
 def test_an_empty_block_is_refused() -> None:
     with pytest.raises(ReplyError):
-        parse_block("```python\n\n```")
+        parse_code("```python\n\n```", str)
 
 
 @pytest.mark.parametrize(

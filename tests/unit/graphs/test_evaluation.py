@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from graphs import evaluation
+from mle_star.agents.debugger import what_is_installed
 from mle_star.models.state import Draft
 from tests.stage import GARBAGE, Play, Stage, play, verdict
 from tests.support import fenced, section
@@ -195,3 +196,63 @@ def test_a_script_that_took_all_the_time_that_a_script_may_take_is_repaired() ->
     stage = Stage(debugger=lambda p: stage.answer(0.6, "lighter = True"))
     played = evaluate(stage, stage.write("too long"), time_limit=10_000, script_timeout=10, max_debug_retries=2)
     assert outcome(played).solution.score == 0.6
+
+
+LEARNING = "prepared = scaler.fit_transform(rows)"
+
+
+def test_a_repair_that_learns_from_other_rows_is_judged_again_before_it_runs() -> None:
+    stage = Stage(
+        leakage_detect=lambda p: verdict("prepared = 1", leaks=False),
+        debugger=lambda p: stage.answer(0.5, LEARNING.replace("prepared", "more")),
+    )
+    evaluate(stage, stage.write("fails"), max_debug_retries=1)
+    assert stage.counts()["leakage_detect"] == 2
+
+
+def test_a_repair_that_leaves_the_preparation_alone_is_not_judged_again() -> None:
+    stage = Stage(
+        leakage_detect=lambda p: verdict(LEARNING, leaks=False),
+        debugger=lambda p: stage.answer(0.5, "repaired = True", prepared=LEARNING),
+    )
+    evaluate(stage, stage.write("fails", prepared=LEARNING), max_debug_retries=1)
+    assert stage.counts()["leakage_detect"] == 1
+
+
+def test_a_script_with_a_judged_block_is_judged_again_when_something_else_in_it_learns_from_rows() -> None:
+    stage = Stage()
+    evaluate(stage, stage.write(0.5, LEARNING.replace("prepared", "more")), cleared=("prepared = 1",))
+    assert stage.counts()["leakage_detect"] == 1
+
+
+def test_a_merge_of_what_was_judged_is_not_judged_again() -> None:
+    stage = Stage()
+    cleared = ("prepared = 1", "other = encoder.fit(names)", "fit(names)")
+    evaluate(stage, stage.write(0.5, "other = encoder.fit(names)"), cleared=cleared)
+    assert stage.counts()["leakage_detect"] == 0
+
+
+def test_a_leak_whose_block_is_never_put_right_is_asked_for_within_the_whole_script() -> None:
+    stage = Stage(
+        leakage_detect=lambda p: verdict("prepared = 1", leaks=True),
+        leakage_correct=lambda p: GARBAGE,
+        rewrite=lambda p: fenced(section(p, "script").replace("prepared = 1", "prepared = 3")),
+    )
+    script = stage.write(0.5)
+    played = evaluate(stage, script)
+    assert [ran.script for ran in stage.ran()] == [script.replace("prepared = 1", "prepared = 3")]
+    assert outcome(played).solution.cleared == ("prepared = 3",)
+
+
+def test_the_debugger_is_told_what_is_installed_when_an_import_fails() -> None:
+    assert "scikit-learn" in what_is_installed("Traceback:\nModuleNotFoundError: No module named 'xgboost'")
+    assert what_is_installed("KeyError: 'ImportError'") == ""
+
+
+def test_a_repair_that_drops_the_score_is_refused() -> None:
+    line = "print('Final Validation Performance: 1')"
+    replies = iter([False, True])
+    stage = Stage(debugger=lambda p: stage.answer(0.5, "repaired = 1", *([line] if next(replies) else [])))
+    evaluate(stage, stage.write("fails", line), max_debug_retries=1)
+    assert [ran.script.count(line) for ran in stage.ran()] == [1, 1]
+    assert stage.calls() == 3

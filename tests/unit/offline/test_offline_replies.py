@@ -15,6 +15,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 import prompts
+from mle_star.agents.leakage_checker import FIT_APART
 from mle_star.models.data_models import Attempt, Solution
 from mle_star.offline.chat import OfflineChatModel
 from mle_star.offline.library import recipes_by_name
@@ -24,7 +25,8 @@ from mle_star.offline.refining import name_of
 from mle_star.offline.script import Script, functions_of
 from mle_star.offline.tabular import FAMILIES
 from mle_star.offline.tabular_ideas import IDEAS
-from mle_star.tools.blocks import quote_block, substitute
+from mle_star.tools.blocks import find_block, quote_block, substitute
+from mle_star.tools.keeping import check_rewrite
 from mle_star.tools.listing import attempts_text, numbered, solutions_text
 from tests.unit.offline.simulate import ENVIRONMENT, Task, ask, code
 
@@ -250,7 +252,7 @@ def test_subsampling_is_one_statement_and_goes_away(tmp_path: Path) -> None:
     script = code(reply)
     block = json.loads(ask("subsampling_extract", script=script))["code_block"]
     assert "500" in block
-    new = code(ask("subsampling_remove", script=script, code_block=block))
+    new = code(ask("subsampling_remove", environment="", script=script, code_block=block))
     whole = substitute(script, block, new)
     assert ".sample(" not in whole
     assert json.loads(ask("subsampling_extract", script=whole))["code_block"] == ""
@@ -275,9 +277,19 @@ def test_classical_leaks_are_found_in_any_script(name: str) -> None:
 def test_a_leaking_scaler_is_fitted_on_the_training_part() -> None:
     script = LEAKS["scaler"]
     found = json.loads(ask("leakage_detect", script=script))
-    block = code(ask("leakage_correct", script=script, code_block=found["code_block"], reason=found["reason"]))
+    known = {"environment": "", "script": script, "code_block": found["code_block"]}
+    block = code(ask("leakage_correct", **known, reason=found["reason"]))
     mended = substitute(script, found["code_block"], block)
     assert json.loads(ask("leakage_detect", script=mended))["verdict"] == "no leakage"
+
+
+def test_a_block_that_is_asked_for_within_the_whole_script_is_put_right_there() -> None:
+    script = LEAKS["scaler"]
+    block = json.loads(ask("leakage_detect", script=script))["code_block"]
+    plan = f"{FIT_APART} It is fitted on all rows."
+    whole = code(ask("rewrite", environment="", script=script, code_block=block, plan=plan))
+    assert json.loads(ask("leakage_detect", script=whole))["verdict"] == "no leakage"
+    check_rewrite(script, find_block(script, block), whole)
 
 
 def test_the_librarys_own_scripts_are_found_clean(task: Task) -> None:

@@ -1,0 +1,52 @@
+"""What in a script learns from rows: it tells whether a leakage verdict still covers a script that has changed."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from mle_star.models.syntax import parse
+from mle_star.tools.blocks import stands_in
+
+LEARNS = {"fit", "fit_transform", "fit_resample", "fit_predict", "partial_fit", "fit_one_cycle", "train", "groupby"}
+"""Calls that learn from the rows that they are given: what they are given is a part of the verdict."""
+PREPARES = re.compile(
+    r"(?:Scaler|Encoder|Imputer|Vectorizer|Discretizer|Transformer|Normalizer|PCA|SVD|NMF|SelectKBest|SelectFromModel|"
+    r"RFE|SMOTE|Sampler|KMeans|get_dummies|factorize|target_encode|make_pipeline|Pipeline)$"
+)
+STATISTICS = re.compile(r"\.(?:mean|median|mode|std|quantile|value_counts|min|max)\(")
+
+
+def learning_calls(script: str) -> tuple[str, ...]:
+    """List what a script calls to learn from rows, as source, without the objects that the calls belong to."""
+    try:
+        tree = parse(script)
+    except SyntaxError:
+        return ()
+    found = (_call(node) for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return tuple(sorted({call for call in found if call}))
+
+
+def is_cleared(script: str, cleared: tuple[str, ...]) -> bool:
+    """Tell whether a verdict covers a script: a judged block stands in it, and nothing else in it learns from rows.
+
+    What two parents were judged for together covers a merge of them that adds nothing of the kind.
+    """
+    return any(stands_in(script, block) for block in cleared) and set(learning_calls(script)) <= set(cleared)
+
+
+def _call(node: ast.Call) -> str:
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    if PREPARES.search(name):
+        return name
+    if name not in LEARNS and name not in ("fillna", "map", "transform"):
+        return ""
+    try:
+        given = ", ".join(
+            [*map(ast.unparse, node.args), *(f"{word.arg}={ast.unparse(word.value)}" for word in node.keywords)]
+        )
+    except RecursionError:
+        given = "..."
+    if name in LEARNS or STATISTICS.search(given) or re.match(r"['\"](?:mean|median|std)", given):
+        return f"{name}({given})"
+    return ""
