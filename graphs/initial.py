@@ -22,7 +22,6 @@ from mle_star.models.state import (
     InitialState,
     PathInput,
 )
-from mle_star.tools.calling import RETRY
 from mle_star.tools.ledger import promote, record
 from mle_star.tools.run import Run
 
@@ -45,7 +44,7 @@ def has_draft(state: CandidateState) -> Literal["run", "no usable script"]:
 candidate_builder = StateGraph(
     CandidateState, MLEStarConfig, input_schema=CandidateInput, output_schema=CandidateOutput
 )
-candidate_builder.add_node(candidate_evaluator, retry_policy=RETRY)
+candidate_builder.add_node(candidate_evaluator)
 candidate_builder.add_node("execute_candidate", evaluation.graph)
 candidate_builder.add_node(note_candidate)
 candidate_builder.add_edge(START, "candidate_evaluator")
@@ -134,13 +133,13 @@ async def judge_revision(state: InitialState, runtime: Runtime[MLEStarConfig]) -
 
 
 builder = StateGraph(InitialState, MLEStarConfig, input_schema=PathInput, output_schema=InitialOutput)
-builder.add_node(retriever, retry_policy=RETRY)
+builder.add_node(retriever)
 builder.add_node("candidate", candidate_graph)
 builder.add_node(rank)
-builder.add_node(merger, retry_policy=RETRY)
+builder.add_node(merger)
 builder.add_node("execute_merge", evaluation.graph)
 builder.add_node(judge_merge)
-builder.add_node(data_usage_checker, retry_policy=RETRY)
+builder.add_node(data_usage_checker)
 builder.add_node("execute_revision", evaluation.graph)
 builder.add_node(judge_revision)
 builder.add_edge(START, "retriever")

@@ -14,7 +14,6 @@ from mle_star.agents.submission import submission
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import Usage
 from mle_star.models.state import PathInput, PathOutput, PathState, PipelineInput, PipelineOutput, PipelineState
-from mle_star.tools.calling import RETRY
 from mle_star.tools.ledger import record
 from mle_star.tools.run import Run
 
@@ -119,7 +118,7 @@ builder.add_node(inspect)
 builder.add_node("solution_path", path_graph)
 builder.add_node("ensemble", ensemble.graph)
 builder.add_node(choose)
-builder.add_node(submission, retry_policy=RETRY)
+builder.add_node(submission)
 builder.add_node("execute_submission", evaluation.graph)
 builder.add_node(finish)
 builder.add_edge(START, "inspect")

@@ -17,7 +17,6 @@ from mle_star.agents.summarizer import summarizer
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import Attempt, Solution
 from mle_star.models.state import RefinementInput, RefinementOutput, RefinementState
-from mle_star.tools.calling import RETRY
 from mle_star.tools.ledger import record, record_skip
 from mle_star.tools.run import Run
 
@@ -108,15 +107,15 @@ def after_block(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> Lite
 
 builder = StateGraph(RefinementState, MLEStarConfig, input_schema=RefinementInput, output_schema=RefinementOutput)
 builder.add_node(begin)
-builder.add_node(ablation_study, retry_policy=RETRY)
+builder.add_node(ablation_study)
 builder.add_node("execute_ablation", evaluation.graph)
-builder.add_node(summarizer, retry_policy=RETRY)
-builder.add_node(extractor, retry_policy=RETRY)
-builder.add_node(coder, retry_policy=RETRY)
+builder.add_node(summarizer)
+builder.add_node(extractor)
+builder.add_node(coder)
 builder.add_node("execute_attempt", evaluation.graph)
 builder.add_node(judge)
 builder.add_node(skip)
-builder.add_node(planner, retry_policy=RETRY)
+builder.add_node(planner)
 builder.add_node(adopt)
 builder.add_edge(START, "begin")
 builder.add_conditional_edges("begin", any_block, {"first block": "ablation_study", "no refinement": END})

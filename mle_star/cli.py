@@ -155,13 +155,25 @@ def show(
         show_run(make_console(), folder, as_json)
 
 
-@app.command(short_help="Check what works on this machine.")
-def doctor(runs_dir: RunsDir = None) -> int:
-    """Check what works on this machine, and say what to do about what does not."""
+@app.command(cls=SettingsCommand, short_help="Check what works on this machine.")
+def doctor(
+    context: typer.Context,
+    runs_dir: RunsDir = None,
+    model_provider: Annotated[str | None, typer.Option("--provider", metavar="NAME")] = None,
+    model_id: Annotated[str | None, typer.Option("--model", metavar="NAME")] = None,
+    ollama_base_url: Annotated[str | None, typer.Option("--ollama-url", metavar="URL")] = None,
+    openai_base_url: Annotated[str | None, typer.Option("--openai-url", metavar="URL")] = None,
+    config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="YAML file of settings.")] = None,
+    debug: Debug = False,
+) -> int:
+    """Check what works on this machine, the model among it, and say what to do about what does not."""
     from mle_star.terminal.doctor import run_doctor
     from mle_star.terminal.live import make_console
+    from mle_star.terminal.settings import load_config
 
-    return 0 if run_doctor(make_console(), _settings(runs_dir)) else 2
+    _keep_quiet()
+    settings = load_config(context.params, config, _option_names(context))
+    return 0 if run_doctor(make_console(), settings) else 2
 
 
 @app.command()

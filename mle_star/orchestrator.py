@@ -60,12 +60,12 @@ class MLEStarOrchestrator:
 
     async def stream(self, task: TaskDescription) -> AsyncGenerator[Event, None]:
         """Run the pipeline and yield its progress; `result` is there afterwards. Raises as `run`."""
-        from mle_star.tools.preflight import check_model, check_settings
+        from mle_star.tools.preflight import check_models, check_settings
         from mle_star.tools.profile import inspect_task
 
         check_settings(self.config)
         brief = await asyncio.to_thread(inspect_task, task)
-        await check_model(self.config)
+        await check_models(self.config)
         now = datetime.now(UTC)
         run_id = f"{now:%Y%m%d-%H%M%S}-{Path(task.dataset_path).resolve().name}-{uuid4().hex[:4]}"
         folder = RunFolder((self.config.out_dir or self.config.runs_dir / run_id).absolute())
@@ -90,7 +90,7 @@ class MLEStarOrchestrator:
 
     async def stream_resume(self, run: str | Path) -> AsyncGenerator[Event, None]:
         """Go on with a run and yield its progress. Raises as `resume`."""
-        from mle_star.tools.preflight import check_model, check_settings
+        from mle_star.tools.preflight import check_models, check_settings
 
         folder = await asyncio.to_thread(RunFolder.find, run, self.config.runs_dir)
         about = await asyncio.to_thread(folder.about)
@@ -99,7 +99,7 @@ class MLEStarOrchestrator:
             return
         config = about.config.model_copy(update={"out_dir": folder.path})  # the folder may have been moved
         check_settings(config)
-        await check_model(config)
+        await check_models(config)
         about = about.model_copy(update={"config": config, "status": "running"})
         async with aclosing(self._follow(folder, about)) as events:
             async for event in events:

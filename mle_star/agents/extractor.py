@@ -33,6 +33,7 @@ async def extractor(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> 
     step = f"p{state.get('path', 1)}.t{state['outer']}.extract"
     answer = await ask(
         run, "extractor", partial(parse_extraction, script, blocks), step=step, agent="extractor",
+        schema=Extraction,
         script=script, summary=state["summary"] or "No study was possible.",
         earlier_blocks=numbered([f"```python\n{block}\n```" for block in blocks]),
     )  # fmt: skip

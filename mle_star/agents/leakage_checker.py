@@ -46,7 +46,9 @@ async def leakage_checker(state: EvaluationState, runtime: Runtime[MLEStarConfig
     run = await Run.of(runtime)
     draft = state["draft"]
     names = {"step": draft.step, "agent": "leakage_checker"}
-    answer = await ask(run, "leakage_detect", partial(parse_verdict, draft.script), **names, script=draft.script)
+    answer = await ask(
+        run, "leakage_detect", partial(parse_verdict, draft.script), **names, schema=Verdict, script=draft.script
+    )
     verdict, usage = answer.value, answer.usage
     if verdict is None or not verdict.leaks:
         if verdict and verdict.code_block:

@@ -6,6 +6,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
+from pydantic import BaseModel
 
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import ModelCard
@@ -15,13 +16,24 @@ from mle_star.tools.replies import ReplyError, parse_json
 from mle_star.tools.run import Run
 
 
+class NamedModel(BaseModel):
+    """What the model says of a candidate model."""
+
+    name: str
+    description: str
+    example_code: str
+
+
 async def retriever(state: InitialState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
     """Ask for M model cards; what the model can't name, the curated library adds."""
     run = await Run.of(runtime)
     await run.brief(state["task"])
     path, count = state.get("path", 1), run.config.num_retrieved_models
     paths, step = run.config.num_solutions, f"p{path}.retrieve"
-    answer = await ask(run, "retriever", parse_cards, step=step, agent="retriever", path=path, paths=paths, count=count)
+    answer = await ask(
+        run, "retriever", parse_cards, step=step, agent="retriever",
+        schema=list[NamedModel], path=path, paths=paths, count=count,
+    )  # fmt: skip
     cards, usage = answer.value or (), answer.usage
     if len(cards) < count and run.config.model_provider != "offline":
         await run.emit("note", step=step, agent="retriever", message=f"{len(cards)} of {count} models named; "

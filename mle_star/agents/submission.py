@@ -58,7 +58,9 @@ async def without_subsampling(run: Run, script: str, step: str) -> tuple[str, Us
         block = parse_json(reply, Subsampling).code_block
         return quote_block(script, block) if block.strip() else ""
 
-    found = await ask(run, "subsampling_extract", quoted, step=step, agent="submission", script=script)
+    found = await ask(
+        run, "subsampling_extract", quoted, step=step, agent="submission", schema=Subsampling, script=script
+    )
     if not found.value:
         return script, found.usage
     whole = await replace_block(

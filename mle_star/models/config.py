@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
-Provider = Literal["ollama", "bedrock", "openai", "offline"]
+from mle_star.models.language_model import (
+    AGENTS,
+    BaseURL,
+    KeyVariable,
+    ModelChoice,
+    ModelSpec,
+    Provider,
+    Role,
+    limit_name,
+)
 
 
 class MLEStarConfig(BaseSettings):
@@ -41,8 +50,8 @@ class MLEStarConfig(BaseSettings):
     model_id: str = Field("gemma3:27b", min_length=1, description="The provider's name of the model.")
     temperature: float = Field(0.7, ge=0, le=2, description="Of every model call.")
     max_tokens: int = Field(4096, ge=256, description="Most tokens of one reply.")
-    ollama_base_url: str = Field("http://localhost:11434", pattern="^https?://", description="Where Ollama listens.")
-    openai_base_url: str | None = Field(None, pattern="^https?://", description="Any OpenAI-compatible server.")
+    ollama_base_url: BaseURL = Field("http://localhost:11434", description="Where Ollama listens.")
+    openai_base_url: BaseURL | None = Field(None, description="Any OpenAI-compatible server.")
     model_timeout: float = Field(600, gt=0, description="Seconds that one model call may take.")
     reply_retries: int = Field(2, ge=0, le=8, description="Times an unusable reply is asked for again.")
 
@@ -53,6 +62,14 @@ class MLEStarConfig(BaseSettings):
     runs_dir: Path = Field(Path("runs"), description="Where the runs' folders are made.")
     out_dir: Path | None = Field(None, description="The run's own folder; left out: <runs_dir>/<run_id>.")
     prompts_dir: Path | None = Field(None, description="Folder of prompts that take the place of the built-in ones.")
+
+    models: dict[Role, ModelChoice] = Field(
+        {},
+        description="A model of its own for `default` or an agent: provider, id, base_url, temperature, api_key_env.",
+    )
+    openai_api_key_env: KeyVariable = Field("OPENAI_API_KEY", description="Variable with the key of `openai_base_url`.")
+    model_retries: int = Field(6, ge=0, le=20, description="Times that a call is tried again when its server is busy.")
+    parallel_calls: int = Field(8, ge=1, le=256, description="Model calls in flight at once.")
 
     @classmethod
     def load(cls, yaml_file: Path | None = None, **given: Any) -> Self:
@@ -68,6 +85,52 @@ class MLEStarConfig(BaseSettings):
             model_config = SettingsConfigDict(yaml_file=yaml_file)
 
         return cls(**WithFile(**given).model_dump())
+
+    @model_validator(mode="after")
+    def _another_provider_needs_a_name(self) -> Self:
+        default = self.models.get("default", ModelChoice()).provider or self.model_provider
+        for role, choice in self.models.items():
+            inherited = self.model_provider if role == "default" else default
+            if choice.provider not in (None, "offline", inherited) and not choice.id:
+                raise ValueError(f"models.{role} names the provider {choice.provider}, so it needs the model's id too")
+        return self
+
+    def _choice(self, field: str, *roles: str) -> Any:
+        """Return what the first of the roles chooses."""
+        choices = (getattr(self.models[role], field) for role in roles if role in self.models)
+        return next((value for value in choices if value is not None), None)
+
+    def model_spec(self, agent: str) -> ModelSpec:
+        """Say which model an agent asks.
+
+        What another provider's model was given (its address, its key) does not go to this one's.
+        """
+        provider: Provider = self._choice("provider", agent, "default") or self.model_provider
+        default = self._choice("provider", "default") or self.model_provider
+        roles = (agent, "default") if provider == default else (agent,)
+        own = {"ollama": self.ollama_base_url, "openai": self.openai_base_url}.get(provider)
+        base_url = self._choice("base_url", *roles) or own
+        temperature = self._choice("temperature", agent, "default")
+        return ModelSpec(
+            provider=provider,
+            id="offline" if provider == "offline" else self._choice("id", *roles) or self.model_id,
+            base_url=base_url,
+            temperature=self.temperature if temperature is None else temperature,
+            max_tokens=self.max_tokens,
+            limit_name=limit_name(base_url),
+            timeout=self.model_timeout,
+            seed=self.seed,
+            parallel_calls=self.parallel_calls,
+            api_key_env=self._choice("api_key_env", *roles) or self.openai_api_key_env,
+        )
+
+    def model_specs(self) -> dict[ModelSpec, tuple[str, ...]]:
+        """List the distinct models that a run asks, each with the agents that ask it."""
+        found: dict[ModelSpec, tuple[str, ...]] = {}
+        for agent in AGENTS:
+            spec = self.model_spec(agent)
+            found[spec] = (*found.get(spec, ()), agent)
+        return found
 
     @classmethod
     def settings_customise_sources(

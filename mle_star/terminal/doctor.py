@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -54,6 +54,10 @@ KEYS = {
 }
 
 
+MODEL_FIELDS = {"model_provider", "model_id", "models", "ollama_base_url", "openai_base_url"}
+"""Settings by which a person chooses a model."""
+
+
 class Check(NamedTuple):
     """One line of the report."""
 
@@ -73,7 +77,7 @@ def examine(config: MLEStarConfig) -> Iterator[Check]:
     yield check_disk(config.runs_dir)
     yield asyncio.run(check_script(config))
     yield check_offline()
-    yield check_ollama(config, fetch_models)
+    yield from asyncio.run(check_models(config))
     yield from check_keys(known_variables(), config.model_provider)
     yield check_studio()
 
@@ -214,37 +218,23 @@ def check_offline() -> Check:
     return Check("ok", "offline", "the embedded model needs no server and no key")
 
 
-def fetch_models(base_url: str) -> list[str]:
-    """List the models that an Ollama server has.
+async def check_models(config: MLEStarConfig) -> list[Check]:
+    """The models that the settings name, each called once. Nobody chose the default one, so it may be away."""
+    from mle_star.tools.preflight import model_problem
 
-    Raises:
-        httpx.HTTPError: It does not answer.
-        ValueError: Something else answers.
-    """
-    import httpx
-
-    reply = httpx.get(f"{base_url.rstrip('/')}/api/tags", timeout=2)
-    reply.raise_for_status()
-    try:
-        return [str(model["name"]) for model in reply.json()["models"]]
-    except (KeyError, TypeError) as error:
-        raise ValueError("that is no Ollama") from error
-
-
-def check_ollama(config: MLEStarConfig, fetch: Callable[[str], list[str]]) -> Check:
-    """Ollama, and whether it has the model."""
-    import httpx
-
-    url = config.ollama_base_url
-    model = config.model_id if config.model_provider == "ollama" else MLEStarConfig.model_fields["model_id"].default
-    try:
-        models = fetch(url)
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        found = f"{url} does not answer: {one_line(str(error) or type(error).__name__, 80)}"
-        return Check("warn", "ollama", found, "`ollama serve`, or name another server with --ollama-url, or do without")
-    if model not in models and f"{model}:latest" not in models:
-        return Check("warn", "ollama", f"{url} answers, without the model {model}", f"ollama pull {model}")
-    return Check("ok", "ollama", f"{url} answers and has {model}")
+    chosen = bool(config.model_fields_set & MODEL_FIELDS)
+    specs = config.model_specs()
+    problems = await asyncio.gather(*map(model_problem, specs))
+    checks = []
+    for (spec, agents), problem in zip(specs.items(), problems, strict=True):
+        asked_by = f", asked by {', '.join(agents)}" if len(specs) > 1 else ""
+        if spec.provider == "offline":
+            checks.append(Check("ok", "model", f"the embedded model{asked_by}: it needs no server and no key"))
+        elif problem:
+            checks.append(Check("fail" if chosen else "warn", "model", problem.found + asked_by, problem.remedy))
+        else:
+            checks.append(Check("ok", "model", f"{spec.label} answers{asked_by}"))
+    return checks
 
 
 def known_variables() -> dict[str, str]:

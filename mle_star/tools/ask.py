@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
@@ -37,12 +37,14 @@ async def ask(
     step: str,
     agent: str,
     attempt: object = "",
+    schema: Any = None,
     **values: object,
 ) -> Answer[T]:
     """Ask one agent's question.
 
     An unusable reply is asked for again, `config.reply_retries` times, with the reason. One that was cut off is to be
-    continued, once in all. `attempt` tells apart the times that one step asks the same question.
+    continued, once in all. `attempt` tells apart the times that one step asks the same question. `schema` is the form
+    of the JSON that is wanted, for servers that can be held to one; `parse` has the last word.
 
     Raises:
         ModelUnavailableError: The model can't be reached.
@@ -60,7 +62,7 @@ async def ask(
             if seconds <= 0:
                 raise TimeoutError
             async with asyncio.timeout(None if seconds == float("inf") else seconds):
-                reply = await call(run, messages, agent=agent, name=name)
+                reply = await call(run, messages, agent=agent, name=name, schema=schema)
                 usage += reply.usage
                 parts = [reply]
                 if may_continue and _ends_too_early(reply):

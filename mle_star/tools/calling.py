@@ -1,28 +1,41 @@
-"""Call an agent's model once, or return what it replied to this request before the run was broken off."""
+"""Call an agent's model, or return what it replied to this request before the run was broken off.
+
+The one place where a call is tried again: neither the providers' clients nor the graphs' nodes do so.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import logging
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
-from langchain_core.messages import BaseMessage, messages_to_dict
-from langgraph.types import RetryPolicy
+from langchain_core.messages import AIMessage, BaseMessage, messages_to_dict
+from tenacity import AsyncRetrying, RetryCallState
 
 from mle_star.models.data_models import Usage
 from mle_star.models.errors import MLEStarError
+from mle_star.tools.client import ModelClient, is_truncated
+from mle_star.tools.failures import LASTING, RETRIED, Failure, advise, diagnose
 from mle_star.tools.run import Run
+from mle_star.tools.secrets import scrub
+from mle_star.tools.structured import Shape, shape_of
 
 log = logging.getLogger(__name__)
+FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
+LONGEST_RETRY_AFTER = 300.0
+"""Seconds. A server that asks for more is as good as away."""
+SLOW_RETRIES = 1
+"""A call that took all of `model_timeout` will mostly do so again."""
+Patience = Callable[[Failure, int], bool]
+Tell = Callable[[str], Awaitable[None]]
 
 
 class ModelUnavailableError(MLEStarError):
     """The model's server could not be reached or refused the call: nothing that another prompt would mend."""
-
-
-RETRY = RetryPolicy(max_attempts=4, initial_interval=1.0, max_interval=30.0, retry_on=ModelUnavailableError)
-"""For every node that asks the model."""
 
 
 class Reply(NamedTuple):
@@ -34,51 +47,103 @@ class Reply(NamedTuple):
     """Whether it ends where the most tokens of one reply were reached."""
 
 
-async def call(run: Run, messages: list[BaseMessage], *, agent: str, name: str) -> Reply:
+async def call(run: Run, messages: list[BaseMessage], *, agent: str, name: str, schema: Any = None) -> Reply:
     """Call the model of `agent`.
 
-    The name is a part of the request: a step is not answered with the reply that made an earlier step fail.
+    The name is a part of the request: a step is not answered with the reply that made an earlier step fail. `schema`,
+    a pydantic model or a list of one, is what the reply's JSON should be: see `structured`. A request that the server
+    refuses, such as a prompt that is too long for the model, has an empty reply.
 
     Raises:
-        ModelUnavailableError: It can't be reached.
+        ModelUnavailableError: It can't be reached, or takes no calls from us; trying again for a while did not help.
     """
-    config = run.config
-    request = f"{name}/{config.model_provider}/{config.model_id}/{config.temperature}\n{messages_to_dict(messages)!r}"
+    client = run.client_of(agent)
+    spec, shape = client.spec, shape_of(schema) if schema else None
+    request = f"{name}/{spec.provider}/{spec.id}/{spec.temperature}\n{messages_to_dict(messages)!r}"
     digest = hashlib.sha256(request.encode()).hexdigest()[:16]
 
-    async def call() -> dict[str, Any]:
+    async def tell(text: str) -> None:
+        await run.emit("note", step=name.partition("-")[0], agent=agent, message=text)
+
+    def patience(failure: Failure, tries: int) -> bool:
+        retries = run.config.model_retries
+        return failure.kind in RETRIED and tries <= (min(SLOW_RETRIES, retries) if failure.kind == "slow" else retries)
+
+    async def ask() -> dict[str, Any]:
+        sent = [[message.type, message.text] for message in messages]
         try:
-            message = await asyncio.wait_for(run.model.ainvoke(messages), config.model_timeout)
+            message, text = await send(client, messages, shape, patience=patience, tell=tell, slots=run.slots)
         except Exception as error:
-            if _is_infrastructure(error):
-                raise ModelUnavailableError(f"{config.model_provider} model {config.model_id}: {error}") from error
+            failure = diagnose(error)
+            if failure.kind in (*RETRIED, *LASTING):
+                problem = f"{spec.label} does not answer: {failure.text}. {capitalised(advise(spec, failure))}"
+                raise ModelUnavailableError(problem) from error
             log.warning("the model failed on %s", name, exc_info=True)
-            return {"messages": [], "reply": "", "input_tokens": 0, "output_tokens": 0}
+            await tell(f"{spec.label} gave no reply: {failure.text}")
+            return {"messages": sent, "reply": "", "input_tokens": 0, "output_tokens": 0}
         cost = message.usage_metadata or {"input_tokens": 0, "output_tokens": 0}
         return {
-            "messages": [[m.type, m.text] for m in messages],
-            "reply": message.text,
+            "messages": sent,
+            "reply": scrub(text),
             "input_tokens": cost["input_tokens"],
             "output_tokens": cost["output_tokens"],
-            "truncated": _is_truncated(message.response_metadata),
+            "truncated": is_truncated(message),
         }
 
-    record = await run.remembered(digest, name, call)
+    record = await run.remembered(digest, name, ask)
     usage = Usage(calls=1, input_tokens=record["input_tokens"], output_tokens=record["output_tokens"])
     return Reply(record["reply"], usage, record.get("truncated", False))
 
 
-def _is_truncated(metadata: dict[str, Any]) -> bool:
-    """Tell whether a reply was cut off at the most tokens, by the names that the providers have for it."""
-    return any(
-        metadata.get(name) in ("length", "max_tokens") for name in ("finish_reason", "done_reason", "stopReason")
-    )
+async def send(
+    client: ModelClient,
+    messages: list[BaseMessage],
+    shape: Shape | None = None,
+    *,
+    patience: Patience,
+    tell: Tell | None = None,
+    slots: asyncio.Semaphore | None = None,
+) -> tuple[AIMessage, str]:
+    """Send a request, again after a while as long as `patience` has it; a slot is held only while it is under way.
+
+    Raises:
+        Exception: What the last try came to: see `diagnose`.
+    """
+
+    def again(state: RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        return isinstance(error, Exception) and patience(diagnose(error), state.attempt_number)
+
+    def wait(state: RetryCallState) -> float:
+        assert state.outcome is not None
+        error = state.outcome.exception()
+        return pause(diagnose(error) if error else None, state.attempt_number)
+
+    async def before_sleep(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if tell and error:
+            await tell(f"{client.spec.label}: {diagnose(error).text}; trying again in {state.upcoming_sleep:.0f} s")
+
+    retrying = AsyncRetrying(retry=again, wait=wait, before_sleep=before_sleep, sleep=_sleep, reraise=True)
+    async for attempt in retrying:
+        with attempt:
+            async with slots or nullcontext():
+                return await client.send(messages, shape)
+    raise AssertionError("the last try either returns or raises")
 
 
-def _is_infrastructure(error: Exception) -> bool:
-    """Tell whether an error comes from the way to the model, by the marks that the providers' clients share."""
-    if isinstance(error, OSError | TimeoutError | asyncio.TimeoutError):
-        return True
-    if getattr(error, "status_code", None) is not None or getattr(error, "response", None) is not None:
-        return True
-    return any(cls.__module__.partition(".")[0] in ("httpx", "httpcore", "botocore") for cls in type(error).__mro__)
+def pause(failure: Failure | None, tries: int) -> float:
+    """Say how many seconds to wait: twice as long each time, a random part of it, and not less than the server asks."""
+    longest = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (tries - 1))
+    wait = random.uniform(longest / 2, longest)
+    asked = (failure.wait if failure else None) or 0.0
+    return max(wait, min(asked, LONGEST_RETRY_AFTER))
+
+
+async def _sleep(seconds: float) -> None:
+    await asyncio.sleep(seconds)
+
+
+def capitalised(text: str) -> str:
+    """Begin a sentence."""
+    return text[:1].upper() + text[1:]

@@ -1,59 +1,133 @@
-"""Chat models by provider. Each provider's package is imported when it is asked for: some take a second."""
+"""Chat models by provider. Each provider's package is imported when it is asked for: some take a second.
+
+None of the clients tries again by itself: that is done in one place, `calling`.
+"""
 
 from __future__ import annotations
 
+import json
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING
+import re
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
 
-from mle_star.models.config import MLEStarConfig
+from mle_star.models.language_model import ModelSpec
+from mle_star.tools.failures import CutReply, MissingKey
+from mle_star.tools.secrets import load_keys
+from mle_star.tools.wire import (
+    CONNECT_SECONDS,
+    bound_session,
+    bounded_hook,
+    in_thread,
+    json_hook,
+    most_bytes,
+    refusal_hook,
+)
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 
-def make_model(config: MLEStarConfig) -> BaseChatModel:
-    """Build the chat model that the config names. Keys come from the environment or `.env`, never from the config."""
-    match config.model_provider:
+def make_model(spec: ModelSpec) -> BaseChatModel:
+    """Build the client of a model; reads files, so not in the event loop. Keys come from the environment or `.env`."""
+    load_keys()
+    match spec.provider:
         case "offline":
             from mle_star.offline.chat import OfflineChatModel
 
             return OfflineChatModel()
         case "ollama":
-            from langchain_ollama import ChatOllama
-
-            return ChatOllama(
-                model=config.model_id,
-                base_url=config.ollama_base_url,
-                temperature=config.temperature,
-                num_predict=config.max_tokens,
-                seed=config.seed,
-                client_kwargs={"timeout": config.model_timeout},
-            )
+            return _ollama(spec)
         case "openai":
-            from langchain_openai import ChatOpenAI
-
-            _load_keys()
-            return ChatOpenAI(
-                model=config.model_id,
-                base_url=config.openai_base_url,
-                temperature=config.temperature,
-                max_completion_tokens=config.max_tokens,
-                timeout=config.model_timeout,
-                # servers on the user's own machine ask for no key, the client does
-                api_key=None if os.environ.get("OPENAI_API_KEY") or not config.openai_base_url else "none",
-            )
+            return _openai(spec)
         case "bedrock":
-            from langchain_aws import ChatBedrockConverse
-
-            _load_keys()
-            return ChatBedrockConverse(
-                model_id=config.model_id, temperature=config.temperature, max_tokens=config.max_tokens
-            )
+            return _bedrock(spec)
 
 
-def _load_keys() -> None:
-    """Take keys from `.env` into the environment; what is set there already is stronger."""
-    from dotenv import load_dotenv
+def _ollama(spec: ModelSpec) -> BaseChatModel:
+    import httpx
+    from langchain_ollama import ChatOllama
 
-    load_dotenv(Path(".env"))
+    class Ollama(ChatOllama):
+        """Takes a reply for whole only when the server has said that it is."""
+
+        async def _aiterate_over_stream(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+            done = False
+            try:
+                async for chunk in super()._aiterate_over_stream(*args, **kwargs):
+                    done = done or bool((chunk.generation_info or {}).get("done"))
+                    yield chunk
+            except json.JSONDecodeError as error:
+                raise CutReply("the connection was closed within a reply") from error
+            if not done:
+                raise CutReply("the connection was closed before the reply's end")
+
+    return Ollama(
+        model=spec.id,
+        base_url=spec.base_url,
+        temperature=spec.temperature,
+        num_predict=spec.max_tokens,
+        seed=spec.seed,
+        async_client_kwargs={
+            "timeout": httpx.Timeout(spec.timeout, connect=CONNECT_SECONDS),
+            "event_hooks": {"response": [bounded_hook(most_bytes(spec.max_tokens)), refusal_hook]},
+        },
+    )
+
+
+def _openai(spec: ModelSpec) -> BaseChatModel:
+    from httpx import Timeout
+    from langchain_openai import ChatOpenAI
+    from openai import DefaultAsyncHttpxClient
+
+    # servers on the user's own machine ask for no key, the client does
+    key = os.environ.get(spec.api_key_env) or ("none" if spec.base_url else None)
+    if key is None:
+        raise MissingKey(f"{spec.api_key_env} is not set")
+    limit: dict[str, Any] = {"max_completion_tokens": spec.max_tokens}
+    if spec.limit_name == "max_tokens":  # the client would give it its newer name
+        limit = {"extra_body": {"max_tokens": spec.max_tokens}}
+    return ChatOpenAI(
+        model=spec.id,
+        base_url=spec.base_url,
+        temperature=spec.temperature,
+        timeout=Timeout(spec.timeout, connect=CONNECT_SECONDS),
+        max_retries=0,
+        api_key=key,
+        openai_proxy=None,
+        http_async_client=DefaultAsyncHttpxClient(
+            event_hooks={"response": [bounded_hook(most_bytes(spec.max_tokens)), json_hook]},
+            proxy=os.environ.get("OPENAI_PROXY") or None,
+        ),
+        use_responses_api=False,
+        disable_streaming=True,
+        **limit,
+    )
+
+
+def _bedrock(spec: ModelSpec) -> BaseChatModel:
+    from botocore.config import Config
+    from langchain_aws import ChatBedrockConverse
+
+    class Bedrock(ChatBedrockConverse):
+        """Waits in threads of its own: those of the event loop are few, and write the run's files."""
+
+        async def _agenerate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
+            return await in_thread(lambda: self._generate(messages, stop, None, **kwargs))
+
+    config = Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=spec.timeout,
+        retries={"total_max_attempts": 1},
+        max_pool_connections=spec.parallel_calls,
+    )
+    try:
+        model = Bedrock(
+            model_id=spec.id, endpoint_url=spec.base_url, temperature=spec.temperature, max_tokens=spec.max_tokens,
+            disable_streaming=True, config=config,
+        )  # fmt: skip
+    except ValueError as error:  # no region, no such profile
+        reason = re.search(r"Service error: (.*?)(?: \[type=|$)", " ".join(str(error).split()))
+        raise MissingKey(reason[1] if reason else str(error)) from None
+    bound_session(model.client._endpoint.http_session, most_bytes(spec.max_tokens), spec.timeout)
+    return model

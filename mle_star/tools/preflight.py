@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
+from typing import NamedTuple
 
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.errors import ConfigError
+from mle_star.models.language_model import ModelSpec
 
+QUESTION = "Reply with the word: ready"
 CHECK_SECONDS = 60
+CHECK_TRIES = 3
+OLLAMA_SECONDS = 300
+"""It may have to load the model's weights first."""
+LISTED = 20
 
 
 def check_settings(config: MLEStarConfig) -> None:
@@ -39,40 +47,84 @@ def check_settings(config: MLEStarConfig) -> None:
                 raise ConfigError(str(error)) from None
 
 
-async def check_model(config: MLEStarConfig) -> None:
-    """Call the model once, cheaply.
+async def check_models(config: MLEStarConfig) -> None:
+    """Call each model that an agent asks once, cheaply.
 
     Raises:
-        ConfigError: It does not answer; the text says what to do.
+        ConfigError: One does not answer; the text says what to do.
     """
-    if config.model_provider == "offline":
-        return
-    from mle_star.tools.chat import make_model
+    specs = config.model_specs()
+    problems = await asyncio.gather(*map(model_problem, specs))
+    found = [
+        problem.found + (f" (asked by {', '.join(agents)})" if len(specs) > 1 else "") + f". {problem.remedy}"
+        for problem, agents in zip(problems, specs.values(), strict=True)
+        if problem
+    ]
+    if found:
+        raise ConfigError("; ".join(found))
 
+
+class Problem(NamedTuple):
+    """What is wrong with a model, and what to do about it."""
+
+    found: str
+    remedy: str
+
+
+async def model_problem(spec: ModelSpec) -> Problem | None:
+    """Call a model once, cheaply."""
+    if spec.provider == "offline":
+        return None
+    from langchain_core.messages import HumanMessage
+
+    from mle_star.tools.calling import capitalised, send
+    from mle_star.tools.client import ModelClient
+    from mle_star.tools.failures import Failure, advise, diagnose
+
+    def patience(failure: Failure, tries: int) -> bool:
+        return failure.kind == "busy" and tries < CHECK_TRIES
+
+    seconds = min(spec.timeout, OLLAMA_SECONDS if spec.provider == "ollama" else CHECK_SECONDS)
     try:
-        model = await asyncio.to_thread(make_model, config)
-        await asyncio.wait_for(model.ainvoke("Reply with the word: ready"), min(CHECK_SECONDS, config.model_timeout))
+        missing = await missing_from_ollama(spec) if spec.provider == "ollama" else ""
+        if missing:
+            return Problem(f"{spec.label} {missing}", capitalised(advise(spec, Failure("not found", ""))))
+        await asyncio.wait_for(send(ModelClient(spec), [HumanMessage(QUESTION)], patience=patience), seconds)
     except ImportError:
         raise
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise ConfigError(
-            f"{config.model_provider} model {config.model_id} does not answer: {reason}. {_advice(config)}"
-        ) from None
+        failure = diagnose(error)
+        found = f"{spec.label} does not answer: {failure.text.rstrip('.')}"
+        return Problem(found, capitalised(advise(spec, failure)))
+    return None
 
 
-def _advice(config: MLEStarConfig) -> str:
-    match config.model_provider:
-        case "ollama":
-            return (
-                f"Start Ollama ({config.ollama_base_url}) and `ollama pull {config.model_id}`, "
-                "or try without a model: --provider offline"
-            )
-        case "openai":
-            where = f" and that {config.openai_base_url} is up" if config.openai_base_url else ""
-            return f"Check OPENAI_API_KEY, the model's name{where}"
-        case _:
-            return "Check the AWS credentials, AWS_REGION and that the model is enabled for the account"
+async def missing_from_ollama(spec: ModelSpec) -> str:
+    """Say which models the server has when it has not this one; nothing when it has.
+
+    Raises:
+        Exception: The server does not answer: see `diagnose`.
+    """
+    import httpx
+
+    from mle_star.tools.secrets import load_keys
+    from mle_star.tools.wire import CONNECT_SECONDS, refusal_hook
+
+    await asyncio.to_thread(load_keys)
+    key = os.environ.get("OLLAMA_API_KEY")
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    async with httpx.AsyncClient(
+        timeout=CONNECT_SECONDS, headers=headers, event_hooks={"response": [refusal_hook]}
+    ) as client:
+        reply = await client.get(f"{(spec.base_url or '').rstrip('/')}/api/tags")
+    try:
+        names = [str(model["name"]) for model in reply.json()["models"]]
+    except (KeyError, TypeError, ValueError):
+        raise ConnectionError("something else than Ollama answers there") from None
+    if not {spec.id, f"{spec.id}:latest"}.isdisjoint(names):
+        return ""
+    has = ", ".join(sorted(names)[:LISTED]) + (", ..." if len(names) > LISTED else "")
+    return f"is not on {spec.base_url}, which has {has or 'no model yet'}"
 
 
 def check_folder(path: Path) -> None:

@@ -9,7 +9,6 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -29,7 +28,8 @@ from mle_star.tools.files import append_line, last_line, write_atomically
 from mle_star.tools.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
+    from mle_star.models.language_model import ModelSpec
+    from mle_star.tools.client import ModelClient
 
 PATHS_SHARE = 0.75
 SHARE_OF_TIME = {"ensemble": 0.85, "submission": 1.0}
@@ -54,6 +54,9 @@ class Run:
         self._scripts = 0
         self._started = time.monotonic()
         self._opened = False
+        self._clients: dict[ModelSpec, ModelClient] = {}
+        self.slots = asyncio.Semaphore(config.parallel_calls)
+        """What a model call holds while it is under way."""
 
     @classmethod
     async def of(cls, runtime: Runtime[MLEStarConfig]) -> Run:
@@ -175,12 +178,14 @@ class Run:
 
     # Replies
 
-    @cached_property
-    def model(self) -> BaseChatModel:
-        """The chat model of this run."""
-        from mle_star.tools.chat import make_model
+    def client_of(self, agent: str) -> ModelClient:
+        """Return the client of the model that an agent asks; agents with the same model share it."""
+        from mle_star.tools.client import ModelClient
 
-        return make_model(self.config)
+        spec = self.config.model_spec(agent)
+        if spec not in self._clients:
+            self._clients[spec] = ModelClient(spec)
+        return self._clients[spec]
 
     async def remembered(self, digest: str, name: str, ask: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
         """Return the reply to a request that was answered before, or ask and keep the reply."""

@@ -229,7 +229,7 @@ def test_a_killed_run_is_shown_as_killed_and_can_be_resumed(place: Path) -> None
 
 
 def test_a_model_that_goes_away_ends_the_run_with_one_line_and_the_way_on(place: Path) -> None:
-    code, _, err = mle_star(place, "run", "task", *SMALL, TEST_AWAY=str(place / "back"))
+    code, _, err = mle_star(place, "run", "task", *SMALL, TEST_AWAY=str(place / "back"), MLE_STAR_MODEL_RETRIES="1")
     run = the_run(place).name
     assert code == 4
     assert re.fullmatch(rf"error: .*connection refused.*\ngo on with: mle-star resume {run}\n", err), err

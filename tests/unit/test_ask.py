@@ -49,7 +49,7 @@ def only_yes(reply: str) -> str:
 
 
 @pytest.fixture
-def asking(tmp_path: Path) -> Any:
+def asking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Ask `model` the summarizer's question, in a run of its own."""
     task = TaskDescription(dataset_path=str(tmp_path))
 
@@ -61,7 +61,7 @@ def asking(tmp_path: Path) -> Any:
         await run.open()
         RunFolder(tmp_path).write_brief(task, a_brief(tmp_path, "AUC"))
         await run.brief(task)
-        run.model = model  # type: ignore[assignment]
+        monkeypatch.setattr("mle_star.tools.chat.make_model", lambda spec: model)
         return await ask(
             run, "summarizer", parse, step=step, agent="summarizer", attempt=attempt, script="s", output="o"
         )
@@ -107,7 +107,7 @@ class StatusError(Exception):
 )
 async def test_a_model_that_cannot_be_reached_is_an_error_of_the_run(asking: Any, error: Exception) -> None:
     with pytest.raises(ModelUnavailableError, match="ollama model"):
-        await asking(Model(error))
+        await asking(Model(error), model_retries=0)
 
 
 async def test_a_model_that_does_not_answer_in_time_cannot_be_reached(asking: Any) -> None:
@@ -117,7 +117,7 @@ async def test_a_model_that_does_not_answer_in_time_cannot_be_reached(asking: An
             raise AssertionError
 
     with pytest.raises(ModelUnavailableError):
-        await asking(Silent(), model_timeout=0.01)
+        await asking(Silent(), model_timeout=0.01, model_retries=0)
 
 
 async def test_no_question_is_asked_when_the_time_is_over(asking: Any) -> None:
@@ -145,7 +145,7 @@ async def test_the_same_question_in_another_attempt_is_asked_anew(asking: Any) -
 
 async def test_a_call_that_failed_on_its_way_is_made_again(asking: Any) -> None:
     with pytest.raises(ModelUnavailableError):
-        await asking(Model(ConnectionError()))
+        await asking(Model(ConnectionError()), model_retries=0)
     assert (await asking(Model("yes"))).value == "yes"
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
-import httpx
 import pytest
 from rich.console import Console
 
 from mle_star.models.config import MLEStarConfig
+from mle_star.models.language_model import ModelSpec
 from mle_star.terminal import doctor
-from mle_star.terminal.doctor import Check, check_keys, check_ollama, check_packages, check_runs_dir, try_imports
+from mle_star.terminal.doctor import Check, check_keys, check_models, check_packages, check_runs_dir, try_imports
+from mle_star.tools.preflight import Problem
 
 LIBGOMP = "OSError: libgomp.so.1: cannot open shared object file: No such file or directory"
 
@@ -52,34 +54,38 @@ def test_packages_are_really_imported(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "crashes Python" in problems["crashing"]
 
 
-def test_ollama_with_the_model_is_fine() -> None:
-    assert check_ollama(MLEStarConfig(), lambda url: ["gemma3:27b"]).level == "ok"
+@pytest.fixture
+def _away(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def problem(spec: ModelSpec) -> Problem | None:
+        return Problem(f"{spec.label} does not answer: refused", "Start it") if spec.id == "away" else None
+
+    monkeypatch.setattr("mle_star.tools.preflight.model_problem", problem)
 
 
-def test_a_model_is_found_by_its_latest_tag() -> None:
-    assert check_ollama(MLEStarConfig(model_id="gemma3"), lambda url: ["gemma3:latest"]).level == "ok"
+@pytest.mark.usefixtures("_away")
+async def test_a_model_that_was_chosen_and_does_not_answer_fails_with_what_to_do() -> None:
+    (check,) = await check_models(MLEStarConfig(model_id="away"))
+    assert check == Check("fail", "model", "ollama model away does not answer: refused", "Start it")
 
 
-def test_a_model_that_is_not_there_is_to_be_pulled() -> None:
-    check = check_ollama(MLEStarConfig(), lambda url: ["llama3:8b"])
-    assert (check.level, check.remedy) == ("warn", "ollama pull gemma3:27b")
+async def test_nobody_chose_the_default_model_so_it_may_be_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def problem(spec: ModelSpec) -> Problem:
+        return Problem("It is away", "Start it")
 
-
-@pytest.mark.parametrize(
-    "error", [httpx.ConnectError("Connection refused"), httpx.ReadTimeout(""), ValueError("no JSON")]
-)
-def test_a_server_that_does_not_answer_is_no_crash(error: Exception) -> None:
-    def fetch(url: str) -> list[str]:
-        raise error
-
-    check = check_ollama(MLEStarConfig(), fetch)
+    monkeypatch.setattr("mle_star.tools.preflight.model_problem", problem)
+    (check,) = await check_models(MLEStarConfig())
     assert check.level == "warn"
-    assert "does not answer" in check.found
 
 
-def test_nothing_listens_there() -> None:
-    with pytest.raises(httpx.HTTPError):
-        doctor.fetch_models("http://127.0.0.1:9")
+@pytest.mark.usefixtures("_away")
+async def test_each_model_is_called_and_named_with_the_agents_that_ask_it() -> None:
+    models: Any = {"coder": {"id": "away"}, "debugger": {"id": "away"}, "planner": {"provider": "offline"}}
+    rest, coder, planner = sorted(await check_models(MLEStarConfig(models=models)), key=lambda check: len(check.found))[
+        ::-1
+    ]
+    assert (rest.level, coder.level, planner.level) == ("ok", "fail", "ok")
+    assert coder.found.endswith("asked by coder, debugger")
+    assert planner.found.startswith("the embedded model, asked by planner")
 
 
 def test_keys_are_never_printed() -> None:

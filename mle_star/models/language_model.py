@@ -1,0 +1,76 @@
+"""Which language model an agent asks: what a person may choose for it, and what that comes to."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+Provider = Literal["ollama", "bedrock", "openai", "offline"]
+Agent = Literal[
+    "retriever", "candidate_evaluator", "merger", "leakage_checker", "data_usage_checker", "ablation_study",
+    "summarizer", "extractor", "planner", "coder", "debugger", "ensemble_planner", "ensembler", "submission",
+]  # fmt: skip
+Role = Literal["default", Agent]
+AGENTS: tuple[str, ...] = get_args(Agent)
+OWN_LIMIT_NAME = "api.openai.com"
+"""Where the limit of a reply is `max_completion_tokens`; elsewhere the older `max_tokens` is understood more widely."""
+
+
+def _without_secrets(url: str | None) -> str | None:
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("a server's address holds no user name, password or query: keys come from the environment")
+    if not parts.hostname:
+        raise ValueError("a server's address has a host, such as http://localhost:8000/v1")
+    return url
+
+
+BaseURL = Annotated[str, Field(pattern="^https?://"), AfterValidator(_without_secrets)]
+KeyVariable = Annotated[str, Field(pattern="^[A-Z][A-Z0-9_]{1,63}$")]
+"""The name of an environment variable; a key pasted in its place does not look like one."""
+
+
+class ModelChoice(BaseModel):
+    """The model of one role. What is left out is taken from `default`, and then from the settings of the same name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    provider: Provider | None = Field(None, description="Where the model runs.")
+    id: str | None = Field(None, min_length=1, description="The provider's name of the model.")
+    base_url: BaseURL | None = Field(None, description="The server, for ollama, openai and bedrock.")
+    temperature: float | None = Field(None, ge=0, le=2, description="Of this role's calls.")
+    api_key_env: KeyVariable | None = Field(None, description="Variable with the key, for openai.")
+
+
+class ModelSpec(BaseModel):
+    """A model with nothing left to choose: what a client is built from. Equal specs share one client."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    provider: Provider
+    id: str
+    base_url: str | None = None
+    temperature: float | None = None
+    """None leaves it to the server: some models take no other than their own."""
+    max_tokens: int = 4096
+    limit_name: Literal["max_completion_tokens", "max_tokens"] = "max_tokens"
+    """What an OpenAI-compatible server calls `max_tokens`."""
+    timeout: float = 600
+    seed: int = 42
+    parallel_calls: int = 8
+    api_key_env: str = "OPENAI_API_KEY"
+
+    @property
+    def label(self) -> str:
+        """Name the model to a person."""
+        return "the embedded model" if self.provider == "offline" else f"{self.provider} model {self.id}"
+
+
+def limit_name(base_url: str | None) -> Literal["max_completion_tokens", "max_tokens"]:
+    """Say what the server at `base_url` calls the most tokens of a reply."""
+    own = base_url is None or urlsplit(base_url).hostname == OWN_LIMIT_NAME
+    return "max_completion_tokens" if own else "max_tokens"
