@@ -189,14 +189,13 @@ def _result(
 @asynccontextmanager
 async def _graph(folder: RunFolder) -> AsyncIterator[CompiledStateGraph[Any, Any, Any, Any]]:
     """Compile the pipeline over the run's own checkpoint file."""
-    from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
     from graphs.pipeline import builder
-    from mle_star.models.state import CHECKPOINTED_TYPES
+    from mle_star.tools.checkpoints import CheckpointSerializer
 
     async with AsyncSqliteSaver.from_conn_string(str(folder.path / "checkpoint.sqlite")) as saver:
-        saver.serde = JsonPlusSerializer(allowed_msgpack_modules=CHECKPOINTED_TYPES)
+        saver.serde = CheckpointSerializer()
         yield builder.compile(checkpointer=saver, name="mle_star")
 
 

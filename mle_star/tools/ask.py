@@ -43,8 +43,8 @@ async def ask(
     """Ask one agent's question.
 
     An unusable reply is asked for again, `config.reply_retries` times, with the reason. One that was cut off is to be
-    continued, once in all. `attempt` tells apart the times that one step asks the same question. `schema` is the form
-    of the JSON that is wanted, for servers that can be held to one; `parse` has the last word.
+    continued, once in all. `attempt` tells apart the times that one step asks the same question. `schema`
+    is the form of the JSON that is wanted, for servers that can be held to one; `parse` has the last word.
 
     Raises:
         ModelUnavailableError: The model can't be reached.

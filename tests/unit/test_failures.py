@@ -29,7 +29,8 @@ def refusal(status: int, text: str = "no", **headers: str) -> ServerRefusal:
         (refusal(408), "busy"), (refusal(401), "denied"), (refusal(402), "denied"), (refusal(403), "denied"),
         (refusal(404), "not found"), (refusal(400), "refused"), (refusal(413), "refused"), (refusal(422), "refused"),
         (refusal(501), "refused"), (ConnectionRefusedError("refused"), "unreachable"),
-        (OSError("no route"), "unreachable"), (TimeoutError(), "slow"), (CutReply("cut"), "unreachable"), (EndlessReply("more"), "endless"),
+        (OSError("no route"), "unreachable"), (TimeoutError(), "slow"),
+        (CutReply("cut"), "unreachable"), (EndlessReply("more"), "endless"),
         (ValueError("what?"), "broken"),
     ],
 )  # fmt: skip
