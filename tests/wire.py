@@ -123,6 +123,8 @@ class WireServer:
     def __init__(self, answer: Callable[[Asked], Answer], *, models: tuple[str, ...] = (MODEL,), key: str = "") -> None:
         self.answer, self.models, self.key = answer, models, key
         """A `key` is asked for by the OpenAI paths."""
+        self.context: int | None = None
+        """What the models were made for, if Ollama's path tells it."""
         self.asked: list[Asked] = []
         self.closed = threading.Event()
         self.at_once = self.most_at_once = 0
@@ -294,6 +296,10 @@ def _handler(server: WireServer) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if self.path == "/api/show":
+                made_for = {"general.architecture": "llama", "llama.context_length": server.context}
+                told = {"model_info": made_for} if server.context else {"error": "not found"}
+                return self._json(200 if server.context else 404, told)
             asked = _read(self.path, body, {name.lower(): value for name, value in self.headers.items()})
             with server.lock:
                 server.asked.append(asked)

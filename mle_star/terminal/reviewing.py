@@ -11,7 +11,8 @@ from rich.prompt import InvalidResponse, Prompt, PromptBase
 from rich.text import Text
 
 from mle_star.models.review import Review, ReviewAnswer
-from mle_star.tools.blocks import lines_of, numbered
+from mle_star.tools.block_search import lines_of
+from mle_star.tools.blocks import numbered
 
 QUESTION = "go on, change the plan, choose another block, instruct in words, or skip"
 CHOICES = ["go", "plan", "block", "instruct", "skip"]
