@@ -11,6 +11,7 @@ from mle_star.api.insight import AgentView, AttemptView
 from mle_star.api.store import RunRecord
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import Direction, Modality, StepRecord, TaskType, Usage
+from mle_star.models.review import Review, ReviewAnswer
 
 SERVERS_OWN = {
     "parallel_scripts", "warm", "cache", "require_isolation", "allow_network", "memory_limit", "disk_limit",
@@ -80,6 +81,26 @@ class StartRequest(Request):
     )
     task: TaskRequest
     config: RunConfig = Field(default_factory=RunConfig)
+
+
+class ReviewAnswers(Request):
+    """A person's answers to what a run waits for."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"answers": {"4cf0e1d2a3b4c5d6": {"action": "edit", "plan": "Use target encoding."}}}]
+        },
+    )
+    answers: dict[Line, ReviewAnswer] = Field(
+        min_length=1, max_length=1_000, description="By the reviews' ids; what is left out is asked again."
+    )
+
+
+class ReviewList(BaseModel):
+    """What a run waits for a person to answer."""
+
+    reviews: list[Review]
 
 
 class RunSummary(BaseModel):

@@ -8,6 +8,9 @@ from pydantic import model_validator
 
 from mle_star.models.data_models import Frozen
 
+WAITING = "waiting for a person's review"
+"""Why a run with reviews to answer is paused."""
+
 
 class Review(Frozen):
     """A question to a person: the plan for a code block, before it is tried."""

@@ -1,7 +1,6 @@
 """`mle-star serve` in a process of its own, which a test may kill: `python -m tests.integration.served PLACE ...`.
 
-The model and the scripts are scripted as in `driver`: each that completes appends a line to PLACE/calls or
-PLACE/scripts. Where PLACE/gate is, scripts of candidates wait until it is gone.
+The model and the scripts are scripted as in `driver`: each call that completes appends a line to PLACE/calls.
 """
 
 from __future__ import annotations
