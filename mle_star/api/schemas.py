@@ -51,9 +51,18 @@ RunConfig: type[Request] = create_model(
 )
 
 
+def _either(given: str, other: str) -> dict[str, Any]:
+    named = {given: {"type": "string", "minLength": 1}, other: {"enum": [None, ""]}}
+    return {"required": [given], "properties": named}
+
+
 class TaskRequest(Request):
     """What is to be solved: an uploaded data set, or a folder that the server knows."""
 
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"oneOf": [_either("dataset", "dataset_path"), _either("dataset_path", "dataset")]},
+    )
     dataset: Line | None = Field(None, description="Id of an uploaded data set.", examples=["titanic-1a2b3c4d"])
     dataset_path: Line | None = Field(None, description="Folder under one of the server's roots, instead.")
     description: Prose = Field("", description="The task in words; left out: what the folder says.")
