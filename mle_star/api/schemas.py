@@ -101,7 +101,7 @@ class ReviewAnswers(Request):
             "examples": [{"answers": {"4cf0e1d2a3b4c5d6": {"action": "edit", "plan": "Use target encoding."}}}]
         },
     )
-    answers: dict[Line, ReviewAnswer] = Field(
+    answers: dict[str, ReviewAnswer] = Field(
         min_length=1, max_length=1_000, description="By the reviews' ids; what is left out is asked again."
     )
 

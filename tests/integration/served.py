@@ -1,6 +1,7 @@
 """`mle-star serve` in a process of its own, which a test may kill: `python -m tests.integration.served PLACE ...`.
 
-The model and the scripts are scripted as in `driver`: each call that completes appends a line to PLACE/calls.
+The model and the scripts are scripted as in `driver`: each call that completes appends a line to PLACE/calls. While a
+task's data holds `gate.csv`, the scripts of candidates wait.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ SMALL = {
     "num_solutions": 2, "num_retrieved_models": 2, "outer_loop_iterations": 2, "inner_loop_iterations": 2,
     "ensemble_iterations": 2, "max_debug_retries": 1,
 }  # fmt: skip
+
+
+GATE = 'import os, time\nwhile os.path.exists("input/gate.csv"):\n    time.sleep(0.05)\n'
 
 
 class Served:
@@ -139,6 +143,8 @@ async def watch(server: Served, run_id: str, after: int = 0) -> AsyncIterator[di
 if __name__ == "__main__":
     place = Path(sys.argv[1])
     model = make_model(place / "calls")
+    candidate = model.replies["candidate_evaluator"]
+    model.replies["candidate_evaluator"] = lambda prompt: candidate(prompt).replace("\n", f"\n{GATE}", 1)
     chat.make_model = lambda config: model  # type: ignore[assignment]
     from mle_star.cli import main
 
