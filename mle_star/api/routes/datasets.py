@@ -79,8 +79,9 @@ def tus_router(uploads: Uploads) -> APIRouter:
         await asyncio.to_thread(uploads.add, str(metadata["dataset"]), str(metadata["filename"]), FilePath(path))
         await asyncio.to_thread(FilePath(f"{path}.info").unlink, True)
 
-    return create_tus_router(
+    router: APIRouter = create_tus_router(
         prefix="api/datasets/upload", files_dir=str(uploads.partial), max_size=uploads.settings.max_upload,
         days_to_keep=2, on_upload_complete=cast(Any, done), pre_create_hook=cast(Any, before),
         strict_offset_validation=True, storage=LocalFileStorage(str(uploads.partial)),
     )  # fmt: skip
+    return router
