@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 from websockets.asyncio.client import connect
@@ -37,6 +37,8 @@ GATE = 'import os, time\nwhile os.path.exists("input/gate.csv"):\n    time.sleep
 
 class Served:
     """A server that listens on a port of its own, in a folder of its own."""
+
+    command: ClassVar = ["tests.integration.served"]
 
     def __init__(self, place: Path, **environment: str) -> None:
         self.place = place
@@ -60,7 +62,7 @@ class Served:
         own = {"MLE_STAR_SERVER_RETRY_SECONDS": "0.5", "MLE_STAR_SERVER_GRACE": "20", "PYTHONPATH": str(ROOT)}
         with (self.place / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.integration.served", str(self.place), "serve", "--port", str(self.port)],
+                [sys.executable, "-m", *self.command, str(self.place), "serve", "--port", str(self.port)],
                 cwd=self.place, env=kept | own | self.environment, stdout=log, stderr=log,
             )  # fmt: skip
         until = time.monotonic() + SECONDS
