@@ -23,7 +23,7 @@ test: $(READY) ## Run the fast tests: unit and property
 	$(BIN)/python -m pytest -n auto -m "not integration and not slow"
 
 integration: $(READY) ## Run the tests that start real scripts, servers and processes
-	$(BIN)/python -m pytest -m integration
+	$(BIN)/python -m pytest -m "integration and not long"
 
 llm: $(READY) ## Run the pipeline with a real language model, a tiny one, on the processor
 	$(BIN)/uv pip install --quiet --python $(BIN)/python xllamacpp

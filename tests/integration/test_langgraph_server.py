@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -13,6 +14,10 @@ from typing import Any
 import httpx
 import pytest
 from langgraph_sdk import get_client
+from websockets.asyncio.client import connect
+
+from tests.integration.served import start, upload, wait_for
+from tests.support import make_task_folder
 
 pytestmark = pytest.mark.integration
 REPO = Path(__file__).parents[2]
@@ -24,6 +29,9 @@ SETTINGS = {
     "inner_loop_iterations": 1,
     "ensemble_iterations": 1,
 }
+ONE_CANDIDATE = {
+    "num_solutions": 1, "num_retrieved_models": 1, "outer_loop_iterations": 0, "ensemble_iterations": 0,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -148,3 +156,22 @@ async def test_a_task_that_can_not_be_used_fails_with_one_clear_line(server: str
     ]
     assert errors
     assert "nowhere" in str(errors[0])
+
+
+async def test_our_own_api_is_served_beside_langgraphs(server: str, tmp_path: Path) -> None:
+    task = make_task_folder(tmp_path / "task")
+    async with httpx.AsyncClient(base_url=server, timeout=60) as client:
+        assert (await client.get("/health")).json()["status"] == "ok"
+        assert (await client.get("/ready")).status_code == 200
+        run_id = await start(client, await upload(client, task), **ONE_CANDIDATE)
+        last = await wait_for(client, run_id, "succeeded")
+        assert last["submission"]
+        assert last["run"]["source"] == "server"
+        download = await client.get(f"/api/submission/download/{run_id}")
+        assert download.text.splitlines()[0] == "id,y"
+        async with connect(f"{server.replace('http', 'ws')}/ws/pipeline/{run_id}") as messages:
+            kinds = [json.loads(message)["type"] async for message in messages]
+        assert (kinds[0], kinds[-1]) == ("status", "end")
+        refused = await client.post("/api/pipeline/start", json={"task": {}})
+        assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")
+    assert await get_client(url=server).threads.search() is not None, "LangGraph's own API is there as well"
