@@ -16,8 +16,9 @@ from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import ModelCard, Usage
 from mle_star.models.errors import ConfigError
 from mle_star.models.state import InitialState
+from mle_star.models.syntax import compiled
 from mle_star.tools.ask import ask
-from mle_star.tools.replies import ReplyError, parse_json, parse_script
+from mle_star.tools.replies import ReplyError, parse_code, parse_json
 from mle_star.tools.run import Run
 from mle_star.tools.search.cache import DiskCache
 from mle_star.tools.search.engine import make_engine
@@ -150,7 +151,7 @@ def parse_cards(reply: str) -> tuple[ModelCard, ...]:
     cards, problems = [], []
     for named in parse_json(reply, list[NamedModel]):
         try:
-            code = parse_script(named.example_code)
+            code = parse_code(named.example_code, example)
         except ReplyError as error:
             problems.append(f"{named.name}: {error}")
             continue
@@ -160,6 +161,22 @@ def parse_cards(reply: str) -> tuple[ModelCard, ...]:
     if found := distinct(cards):
         return found
     raise ReplyError(f"No model is left. {' '.join(problems)}" if problems else "The list holds no model.")
+
+
+def example(code: str) -> str:
+    """Take code that compiles; unlike a script, an example may do no more than define a function.
+
+    Raises:
+        ReplyError: It does not compile, or there is none.
+    """
+    code = code.strip("\n").rstrip() + "\n"
+    try:
+        tree = compiled(code)
+    except SyntaxError as error:
+        raise ReplyError(f"The code does not compile: {error.msg}.") from None
+    if not tree.body:
+        raise ReplyError("There was no code in the reply.")
+    return code
 
 
 def distinct(cards: Iterable[ModelCard]) -> tuple[ModelCard, ...]:
