@@ -459,6 +459,16 @@ def test_the_inner_loop_never_runs_out_of_plans_for_a_chosen_block(task: Task) -
         done += f"\n1. ```python\n{found['code_block']}\n```\n"
 
 
+def test_with_a_single_model_no_step_is_spent_on_how_models_are_blended(task: Task) -> None:
+    script, done, chosen = candidate(task, cards(task)[0]), "", []
+    for _ in range(6):
+        reply = ask("extractor", **common(task), script=script, summary="none", earlier_blocks=done or "none")
+        block = json.loads(reply)["code_block"]
+        chosen.append(name_of(block))
+        done += f"\n1. ```python\n{block}\n```\n"
+    assert not {"blend", "blend_weights"} & set(chosen)
+
+
 def test_a_column_of_the_submission_stands_for_the_class_that_it_ends_in() -> None:
     place = part("class_place", classes=np.array(["p", "q"]))
     assert [place(column) for column in ("p", "p_p", "p_q", "q_chance")] == [0, 0, 1, 1]
