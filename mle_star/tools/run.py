@@ -61,6 +61,8 @@ class Run:
         """Which limit ended a phase of the run before its time; the first one that did."""
         self.slots = asyncio.Semaphore(config.parallel_calls)
         """What a model call holds while it is under way."""
+        self.longest_script = 0.0
+        """Seconds of the longest script of a solution so far; the submission's takes as long, and longer."""
         self._stopped = False
         self._timeouts: dict[asyncio.Timeout, str] = {}
 
@@ -177,12 +179,20 @@ class Run:
         return time.monotonic() - self._started
 
     def time_left(self, step: str = "") -> float:
-        """Seconds until the phase of `step` has to be over; infinite without a limit. By default the paths' phase."""
+        """Seconds until the phase of `step` has to be over; infinite without a limit. By default the paths' phase.
+
+        Where scripts take long for the limit, the submission has the time of two of them, up to half of the limit.
+        """
         limit = self.config.time_limit
         share = SHARES.get(step.partition(".")[0], PATHS_SHARE)
         if self._stopped and share < 1:
             return 0.0
-        return float("inf") if limit is None else limit * share - self.elapsed
+        if limit is None:
+            return float("inf")
+        until = limit * share
+        if share < 1:
+            until = min(until, max(limit / 2, limit - 2 * self.longest_script))
+        return until - self.elapsed
 
     def over(self, step: str = "") -> bool:
         """Tell whether the time or the budget for the phase of `step` is spent."""
