@@ -1,0 +1,135 @@
+"""Scripts as tasks of a real cluster: two nodes on this machine, one of which is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mle_star.execution.on_ray import Cluster, run_on_ray
+from mle_star.execution.runner import Job
+from mle_star.models.errors import ConfigError
+
+ray = pytest.importorskip("ray")
+SLEEPER = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])"
+SCORED = "print('Final Validation Performance: 0.5')\n"
+
+
+@pytest.fixture(scope="module")
+def two_nodes() -> Iterator[Any]:
+    """A cluster of a head that runs nothing and two nodes of one core each."""
+    from ray.cluster_utils import Cluster as RayCluster
+
+    cluster = RayCluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+    cluster.wait_for_nodes()
+    cluster.spare = nodes[0]
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+@pytest.fixture
+def make_job(tmp_path: Path) -> Any:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "train.csv").write_text("a,y\n1,0\n")
+
+    def make(name: str, text: str, timeout: float = 60.0) -> Job:
+        script = tmp_path / f"{name}.py"
+        script.write_text(text)
+        return Job(script=script, log=tmp_path / f"{name}.log", workdir=tmp_path / name, data=data, timeout=timeout)
+
+    return make
+
+
+async def test_a_script_reads_its_data_and_its_result_and_its_files_come_back(two_nodes: Any, make_job: Any) -> None:
+    job = make_job(
+        "one", "print(open('input/train.csv').read())\nopen('final/submission.csv', 'w').write('id\\n')\n" + SCORED
+    )
+    result = await run_on_ray(job, Cluster(two_nodes.address))
+    assert result.score == 0.5
+    assert result.script_path == str(job.script)
+    assert "a,y" in job.log.read_text()
+    assert (job.workdir / "final" / "submission.csv").read_text() == "id\n"
+
+
+async def test_scripts_of_one_core_run_on_both_nodes_at_once(two_nodes: Any, make_job: Any) -> None:
+    text = "import os, time\nprint(sorted(os.sched_getaffinity(0)))\ntime.sleep(10)\n" + SCORED
+    jobs = [make_job(f"side{number}", text) for number in range(2)]
+    await asyncio.gather(*(run_on_ray(job, Cluster(two_nodes.address)) for job in jobs))
+    cores = {job.log.read_text().splitlines()[0] for job in jobs}
+    assert len(cores) == min(2, len(os.sched_getaffinity(0)))
+
+
+async def test_a_script_that_never_ends_is_stopped_on_its_node_with_all_its_processes(
+    two_nodes: Any, make_job: Any, tmp_path: Path
+) -> None:
+    text = f"import time\n{SLEEPER}\ntime.sleep(600)\n"
+    result = await run_on_ray(make_job("endless", text, timeout=3.0), Cluster(two_nodes.address))
+    assert result.error == "timeout"
+    assert no_sleepers()
+
+
+async def test_a_script_that_waited_past_the_deadline_is_not_started(two_nodes: Any, make_job: Any) -> None:
+    result = await run_on_ray(make_job("late", SCORED), Cluster(two_nodes.address), deadline=time.time() - 1)
+    assert result.error == "no time left"
+
+
+async def test_a_failure_is_told_as_it_is_at_home(two_nodes: Any, make_job: Any) -> None:
+    result = await run_on_ray(make_job("failing", "raise ValueError('bad column')\n"), Cluster(two_nodes.address))
+    assert result.error == "exception"
+    assert "ValueError: bad column" in result.message
+
+
+async def test_a_script_whose_run_is_cancelled_is_ended(two_nodes: Any, make_job: Any) -> None:
+    job = make_job("cancelled", f"{SLEEPER}.wait()\n")
+    task = asyncio.create_task(run_on_ray(job, Cluster(two_nodes.address)))
+    await asyncio.sleep(3)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert no_sleepers()
+
+
+async def test_scripts_on_a_node_that_is_killed_run_again_on_another(two_nodes: Any, make_job: Any) -> None:
+    text = "import time\ntime.sleep(4)\n" + SCORED
+    tasks = [
+        asyncio.create_task(run_on_ray(make_job(f"lost{number}", text), Cluster(two_nodes.address)))
+        for number in range(2)
+    ]
+    await asyncio.sleep(2)
+    await asyncio.to_thread(two_nodes.remove_node, two_nodes.spare, allow_graceful=False)
+    results = await asyncio.gather(*tasks)
+    assert [result.score for result in results] == [0.5, 0.5]
+
+
+def test_a_cluster_that_is_not_there_is_told_in_one_line() -> None:
+    from mle_star.execution.on_ray import connect
+
+    if ray.is_initialized():
+        pytest.skip("this process has joined a cluster")
+    with pytest.raises(ConfigError, match="no Ray cluster answers at"):
+        connect("127.0.0.1:1")
+
+
+def no_sleepers() -> bool:
+    """Whether no process sleeps as the scripts above do; one that was just killed has a moment to go."""
+    for _ in range(50):
+        found = [path for path in Path("/proc").glob("[0-9]*/cmdline") if b"time.sleep(600)" in _read(path)]
+        if not found:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
