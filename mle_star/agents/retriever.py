@@ -16,8 +16,9 @@ from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import ModelCard, Usage
 from mle_star.models.errors import ConfigError
 from mle_star.models.state import InitialState
+from mle_star.models.syntax import compiled
 from mle_star.tools.ask import ask
-from mle_star.tools.replies import ReplyError, parse_json, parse_script
+from mle_star.tools.replies import ReplyError, parse_code, parse_json
 from mle_star.tools.run import Run
 from mle_star.tools.search.cache import DiskCache
 from mle_star.tools.search.engine import make_engine
@@ -150,7 +151,7 @@ def parse_cards(reply: str) -> tuple[ModelCard, ...]:
     cards, problems = [], []
     for named in parse_json(reply, list[NamedModel]):
         try:
-            code = parse_script(named.example_code)
+            code = parse_code(named.example_code, _example)
         except ReplyError as error:
             problems.append(f"{named.name}: {error}")
             continue
@@ -174,3 +175,18 @@ def distinct(cards: Iterable[ModelCard]) -> tuple[ModelCard, ...]:
 def listing(cards: Iterable[ModelCard]) -> str:
     """List names; `none` where there are none."""
     return "\n".join(f"- {card.name}" for card in cards) or "none"
+
+
+def _example(code: str) -> str:
+    """Take code that compiles; it need not be a whole script: a function that shows the model will do.
+
+    Raises:
+        ReplyError: It does not compile, or there is none.
+    """
+    try:
+        tree = compiled(code)
+    except SyntaxError as error:
+        raise ReplyError(f"Its code does not compile: {error.msg} (line {error.lineno}).") from None
+    if not tree.body:
+        raise ReplyError("Its code is empty.")
+    return code.strip() + "\n"
