@@ -1,9 +1,8 @@
-"""Run scripts as tasks of a Ray cluster: the same job and the same result, on whichever node has room.
+"""Scripts as tasks of a Ray cluster: the same job and the same result, on whichever node has room.
 
-Within a task a script is run by the very runner that runs it here, so that its isolation, its limits and its timeout
-hold on each node. Ray's own cancelling leaves a script's processes behind, so the kill lives inside of the task too:
-the runner ends the script at its timeout, and the kernel ends it when its worker dies. A node that is lost takes its
-scripts with it; Ray runs them again on another.
+Within a task a script is run by the very runner that runs it here (`on_node`), so that its isolation, its limits and
+its timeout hold on each node. Ray's own cancelling leaves a script's processes behind, so the kill lives inside of the
+task too. A node that is lost takes its scripts with it; Ray runs them again on another.
 
 The data goes to each node once, by the digest of its content, or not at all where a path is shared.
 """
@@ -11,35 +10,41 @@ The data goes to each node once, by the digest of its content, or not at all whe
 from __future__ import annotations
 
 import asyncio
-import os
+import logging
+import math
 import shutil
-import tempfile
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mle_star.execution.parcel import Parcel, unpack
-from mle_star.execution.runner import Job, run_script
+from mle_star.execution.isolation.policy import LEVELS, Level
+from mle_star.execution.limits import SHARE_OF_MEMORY
+from mle_star.execution.machine import Machine
+from mle_star.execution.on_node import Delivery, isolation_here, run_here
+from mle_star.execution.parcel import Parcel, state_of
+from mle_star.execution.runner import Job
+from mle_star.execution.slots import Share, Slots
+from mle_star.execution.watch import Breach, out_of_memory
 from mle_star.models.data_models import ExecutionResult
 from mle_star.models.errors import ConfigError, MLEStarError
 
 NODE_TRIES = 4
 """Times that a script is started anew since its node was lost."""
 CANCEL_SECONDS = 10.0
-LOG_BYTES = 64 << 20
-"""Of a script's output that is brought back: what is between its head and its tail is left on the node."""
+PROBE_SECONDS = 120.0
+"""Within which each node has to answer once: it may have to fetch our code first."""
 
-
-_JOINING = threading.Lock()
+_joining = threading.Lock()
+_shipping = threading.Lock()
+_shipped: dict[Path, tuple[str, Parcel]] = {}
+"""By folder, the parcel of its last known state. Dropping the references has the cluster drop the parcel."""
 
 
 @dataclass(frozen=True)
-class Cluster:
+class OnRay:
     """Which cluster, and what each script asks of it."""
 
     address: str | None = None
@@ -50,52 +55,61 @@ class Cluster:
     """GB that a node must have free."""
     shared_data: bool = False
     """Whether the data's path is the same on every node, so that nothing is shipped."""
+    parallel: int | None = None
+    """Scripts at once; left out: as many as the cluster has room for."""
+    require: Level = "none"
 
+    def check(self) -> str:
+        """Ask each node that could run a script how it would isolate it."""
+        levels = _levels(self)
+        weakest = min(levels, key=LEVELS.index)
+        if LEVELS.index(weakest) < LEVELS.index(self.require):
+            raise ConfigError(f"--require-isolation {self.require}: a node of the Ray cluster has {weakest} only")
+        return f"Ray cluster of {len(levels)} node{'s' * (len(levels) > 1)}, isolation {weakest}"
 
-@dataclass(frozen=True)
-class Delivery:
-    """What a task brings back."""
+    def shares(self) -> tuple[Share, ...]:
+        """Say what a script gets on its node: memory as asked for, or its part of the smallest node's."""
+        slots = _slots(self)
+        return slots.shares(len(slots.machine.cores) // self.cpus)
 
-    result: ExecutionResult
-    log: bytes
-    files: dict[str, bytes]
-    """What the script left in `final/`, by its path there."""
-    node: str
+    def share(self, run: str) -> AbstractAsyncContextManager[Share]:
+        """Wait until few enough are under way; on which node there is room, Ray decides."""
+        slots = _slots(self)
+        return slots.share(run, len(slots.machine.cores) // self.cpus)
 
+    async def run(self, job: Job) -> ExecutionResult:
+        """Run a script on a node of the cluster.
 
-async def run_on_ray(job: Job, cluster: Cluster, deadline: float = float("inf")) -> ExecutionResult:
-    """Run a script on a node of the cluster; its log and what it left in `final/` come back to the job's own places.
+        Raises:
+            MLEStarError: The cluster is gone, or lost node after node; the run can be resumed.
+        """
+        import ray
 
-    `deadline` is in seconds of the wall clock: a script that had to wait for a node has so much less time.
-
-    Raises:
-        MLEStarError: The cluster is gone, or lost node after node; the run can be resumed.
-    """
-    import ray
-
-    await asyncio.to_thread(connect, cluster.address)
-    script = await asyncio.to_thread(job.script.read_bytes)
-    data = None if cluster.shared_data else await _shipped(job.data)
-    chunks = data.chunks if data else []
-    task = _task(cluster).remote(job, script, data.digest if data else "", chunks, cluster.cpus, deadline)
-    try:
-        delivery: Delivery = await task
-    except asyncio.CancelledError:
-        await asyncio.shield(asyncio.to_thread(_cancel, task))
-        raise
-    except ray.exceptions.OutOfMemoryError:
-        message = "The script used more memory than its node has: use fewer rows or a smaller model."
-        return ExecutionResult(error="killed", message=message, script_path=str(job.script), log_path=str(job.log))
-    except ray.exceptions.RayError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise MLEStarError(
-            f"the Ray cluster could not run {job.script.name}: {reason}; resume when it is up"
-        ) from error
-    return await asyncio.to_thread(_unload, job, delivery)
+        await asyncio.to_thread(connect, self.address)
+        script = await asyncio.to_thread(job.script.read_bytes)
+        parcel = None if self.shared_data else await asyncio.to_thread(_ship, job)
+        digest, chunks = (parcel.digest, parcel.chunks) if parcel else ("", [])
+        options: dict[str, Any] = {"num_cpus": self.cpus, "num_gpus": self.gpus, "max_retries": NODE_TRIES}
+        if self.memory:
+            options["memory"] = int(self.memory * 2**30)
+        task = ray.remote(**options)(run_here).remote(job, script, digest, chunks, self.cpus, self.require)
+        try:
+            delivery: Delivery = await task
+        except asyncio.CancelledError:
+            await asyncio.shield(asyncio.to_thread(_cancel, task))
+            raise
+        except ray.exceptions.OutOfMemoryError:
+            await asyncio.to_thread(job.log.touch)
+            return _failed(job, out_of_memory(job.limits))
+        except ray.exceptions.RayError as error:
+            cause = error.cause if isinstance(error, ray.exceptions.RayTaskError) else error
+            reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+            raise MLEStarError(f"the Ray cluster could not run {job.script.name}: {reason}") from error
+        return await asyncio.to_thread(_unload, job, delivery)
 
 
 def connect(address: str | None) -> None:
-    """Join the cluster, once for the process.
+    """Join the cluster, once for the process; our code goes along.
 
     Raises:
         ConfigError: There is none at the address, or Ray is not installed.
@@ -106,10 +120,10 @@ def connect(address: str | None) -> None:
         raise ConfigError("Ray is not installed: pip install 'mle-star[ray]'") from None
     package = str(Path(__file__).parents[1])
     try:
-        with _JOINING:
+        with _joining:
             if not ray.is_initialized():
                 ray.init(
-                    address=address or "auto", namespace="mle-star", log_to_driver=False, logging_level="ERROR",
+                    address=address or "auto", namespace="mle-star", log_to_driver=False, logging_level=logging.ERROR,
                     runtime_env={"py_modules": [package], "excludes": ["**/__pycache__"]},
                 )  # fmt: skip
     except (ConnectionError, RuntimeError, ValueError) as error:
@@ -118,32 +132,90 @@ def connect(address: str | None) -> None:
         raise ConfigError(f"no Ray cluster answers {where}: start one with `ray start --head` ({reason})") from None
 
 
-def _task(cluster: Cluster) -> Any:
+def _nodes(backend: OnRay) -> list[tuple[str, int, float]]:
+    """List the nodes that can run scripts: id, how many at once, and the bytes of memory for each.
+
+    Raises:
+        ConfigError: None can.
+    """
     import ray
 
-    options: dict[str, Any] = {"num_cpus": cluster.cpus, "num_gpus": cluster.gpus, "max_retries": NODE_TRIES}
-    if cluster.memory:
-        options["memory"] = int(cluster.memory * 2**30)
-    return ray.remote(**options)(_run_on_node)
+    connect(backend.address)
+    found = []
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    for node in nodes:
+        has = node["Resources"]
+        memory = has.get("memory", math.inf)
+        room = has.get("CPU", 0) // backend.cpus
+        if backend.gpus:
+            room = min(room, has.get("GPU", 0) // backend.gpus)
+        if backend.memory:
+            room = min(room, memory // (backend.memory * 2**30))
+        if node["Alive"] and room >= 1:
+            found.append((node["NodeID"], int(room), memory / room))
+    if not found:
+        gpus = f", {backend.gpus:g} GPUs" if backend.gpus else ""
+        memory_asked = f", {backend.memory:g} GB" if backend.memory else ""
+        raise ConfigError(
+            f"no node of the Ray cluster has what a script asks for ({backend.cpus} CPUs{gpus}{memory_asked}): "
+            "ask for less with script_cpus, script_gpus or memory_limit"
+        )
+    return found
 
 
 @cache
-def _parcels() -> dict[Path, asyncio.Future[Parcel]]:
-    return {}
+def _levels(backend: OnRay) -> tuple[Level, ...]:
+    """Ask each node for its level of isolation, once for the process.
+
+    Raises:
+        ConfigError: One does not answer, or can't run our code.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    probe = ray.remote(isolation_here)
+    asked = [
+        probe.options(num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote()
+        for node, *_ in _nodes(backend)
+    ]
+    try:
+        return tuple(ray.get(asked, timeout=PROBE_SECONDS))
+    except ray.exceptions.RayError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ConfigError(
+            f"a node of the Ray cluster can't run scripts: {reason}; each needs this Python and mle-star installed"
+        ) from None
 
 
-async def _shipped(folder: Path) -> Parcel:
-    """Put the data into the cluster's object store, once for the process; nodes fetch it when they lack it."""
+@cache
+def _slots_of(backend: OnRay) -> Slots:
+    nodes = _nodes(backend)
+    count = backend.parallel or sum(room for _, room, _ in nodes)
+    each = backend.memory * 2**30 / SHARE_OF_MEMORY if backend.memory else min(memory for *_, memory in nodes)
+    gpus = range(count * math.ceil(backend.gpus))
+    return Slots(Machine(tuple(range(count * backend.cpus)), int(count * each), tuple(map(str, gpus))))
+
+
+def _slots(backend: OnRay) -> Slots:
+    """Give the queue of all scripts that are to run there."""
+    with _joining_slots:
+        return _slots_of(backend)
+
+
+_joining_slots = threading.Lock()
+
+
+def _ship(job: Job) -> Parcel:
+    """Put the data into the cluster's object store, once for each state that it has; nodes fetch what they lack."""
     import ray
 
-    parcels = _parcels()
-    if folder not in parcels:
-        parcels[folder] = asyncio.ensure_future(asyncio.to_thread(Parcel.pack, folder, ray.put))
-    try:
-        return await asyncio.shield(parcels[folder])
-    except OSError:
-        parcels.pop(folder, None)
-        raise
+    with _shipping:
+        state = state_of(job.data, job.hidden)
+        known, parcel = _shipped.get(job.data, ("", None))
+        if parcel is None or known != state:
+            parcel = Parcel.pack(job.data, ray.put, job.hidden)
+            _shipped[job.data] = (state, parcel)
+        return parcel
 
 
 def _cancel(task: Any) -> None:
@@ -159,8 +231,8 @@ def _cancel(task: Any) -> None:
 def _unload(job: Job, delivery: Delivery) -> ExecutionResult:
     """Put what came back where a script that ran here would have left it."""
     job.log.write_bytes(delivery.log)
-    final = job.workdir / "final"
     shutil.rmtree(job.workdir, ignore_errors=True)
+    final = job.workdir / "final"
     final.mkdir(parents=True)
     for name, content in delivery.files.items():
         path = final / name
@@ -169,68 +241,7 @@ def _unload(job: Job, delivery: Delivery) -> ExecutionResult:
     return delivery.result.model_copy(update={"script_path": str(job.script), "log_path": str(job.log)})
 
 
-# What follows runs on a node.
-
-
-def _run_on_node(job: Job, script: bytes, digest: str, chunks: list[Any], cpus: int, deadline: float) -> Delivery:
-    """Run the script as it would be run at home, in a folder that is gone afterwards."""
-    import ray
-
-    timeout = min(job.timeout, deadline - time.time())
-    node = ray.get_runtime_context().get_node_id()
-    if timeout <= 0:
-        result = ExecutionResult(error="no time left", message="The time for this phase of the run is over.")
-        return Delivery(result, b"", {}, node)
-    data = unpack(digest, lambda: map(ray.get, chunks)) if digest else job.data
-    with tempfile.TemporaryDirectory(prefix="mle-star-") as name, _cores(cpus) as cores:
-        folder = Path(name)
-        local = replace(
-            job, script=folder / job.script.name, log=folder / job.log.name, workdir=folder / "work", data=data,
-            timeout=timeout, cores=cores,
-        )  # fmt: skip
-        local.script.write_bytes(script)
-        result = asyncio.run(run_script(local))
-        return Delivery(result, _bounded(local.log), dict(_left_behind(local.workdir / "final")), node)
-
-
-@contextmanager
-def _cores(count: int) -> Iterator[tuple[int, ...]]:
-    """Hold cores that no other script on this node is pinned to: Ray counts processors, but does not deal them out."""
-    import fcntl
-
-    folder = Path(tempfile.gettempdir()) / f"mle-star-cores-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    held, cores = [], []
-    try:
-        for core in sorted(os.sched_getaffinity(0)):
-            if len(cores) == count:
-                break
-            lock = (folder / str(core)).open("w")
-            held.append(lock)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                continue
-            cores.append(core)
-        yield tuple(cores)
-    finally:
-        for lock in held:
-            lock.close()
-
-
-def _bounded(log: Path) -> bytes:
-    """The whole log, or the head and the tail of a very long one."""
-    size = log.stat().st_size
-    with log.open("rb") as file:
-        if size <= LOG_BYTES:
-            return file.read()
-        head = file.read(LOG_BYTES // 2)
-        file.seek(size - LOG_BYTES // 2)
-        return head + b"\n[... left out ...]\n" + file.read()
-
-
-def _left_behind(final: Path) -> Iterator[tuple[str, bytes]]:
-    """Read the regular files that a script left; a link is not followed."""
-    for path in sorted(final.rglob("*")) if final.is_dir() else ():
-        if path.is_file() and not path.is_symlink():
-            yield str(path.relative_to(final)), path.read_bytes()
+def _failed(job: Job, breach: Breach) -> ExecutionResult:
+    return ExecutionResult(
+        error=breach.error, message=breach.message, script_path=str(job.script), log_path=str(job.log)
+    )

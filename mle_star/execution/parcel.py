@@ -9,10 +9,11 @@ import hashlib
 import io
 import os
 import shutil
+import stat
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,22 +31,47 @@ class Parcel:
     chunks: list[Any]
 
     @classmethod
-    def pack(cls, folder: Path, put: Callable[[bytes], Any]) -> Parcel:
+    def pack(cls, folder: Path, put: Callable[[bytes], Any], without: Iterable[Path] = ()) -> Parcel:
         """Pack a folder; each chunk, of 64 MB at most, goes to `put` as it is full.
+
+        Links are followed; a `.env` and what is in the folders `without` stays at home.
 
         Raises:
             OSError: A file can't be read.
         """
         out = _Chunks(put)
         with tarfile.open(fileobj=out, mode="w|", bufsize=1 << 20) as archive:
-            for path in sorted(folder.rglob("*")):
-                if path.is_file():
-                    entry = archive.gettarinfo(path.resolve(), arcname=str(path.relative_to(folder)))
-                    entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname = 0, 0, 0, "", ""
-                    entry.mode = 0o444
-                    with path.open("rb") as file:
-                        archive.addfile(entry, file)
+            for path in sorted(_files(folder, without)):
+                entry = archive.gettarinfo(path.resolve(), arcname=str(path.relative_to(folder)))
+                entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname = 0, 0, 0, "", ""
+                entry.mode, entry.type, entry.linkname = 0o444, tarfile.REGTYPE, ""  # not a hard link to one before
+                entry.size = path.stat().st_size
+                with path.open("rb") as file:
+                    archive.addfile(entry, file)
         return cls(*out.finish())
+
+
+def state_of(folder: Path, without: Iterable[Path] = ()) -> str:
+    """Digest what can be told of a folder without reading its files: names, sizes and times."""
+    state = hashlib.blake2b(digest_size=16)
+    for path in sorted(_files(folder, without)):
+        facts = path.stat()
+        state.update(f"{path}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
+    return state.hexdigest()
+
+
+def _files(folder: Path, without: Iterable[Path]) -> Iterator[Path]:
+    """List the files of a folder, those behind links included; a link into what it is in is not followed for ever."""
+    left_out = {path.resolve() for path in without} - {folder.resolve()}
+    for place, folders, files in os.walk(folder, followlinks=True):
+        above = {Path(place).resolve(), *Path(place).resolve().parents}
+        folders[:] = [name for name in folders if _within(Path(place, name), above, left_out)]
+        yield from (path for name in files if name != ".env" and (path := Path(place, name)).is_file())
+
+
+def _within(folder: Path, above: set[Path], left_out: set[Path]) -> bool:
+    real = folder.resolve()
+    return real not in left_out and real not in above
 
 
 def unpack(digest: str, chunks: Callable[[], Iterable[bytes]]) -> Path:
@@ -55,8 +81,7 @@ def unpack(digest: str, chunks: Callable[[], Iterable[bytes]]) -> Path:
     """
     import fcntl
 
-    store = Path(tempfile.gettempdir()) / f"mle-star-data-{os.getuid()}"
-    store.mkdir(mode=0o700, exist_ok=True)
+    store = private_folder("mle-star-data")
     copy = store / digest
     with (store / f"{digest}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -69,6 +94,20 @@ def unpack(digest: str, chunks: Callable[[], Iterable[bytes]]) -> Path:
                 (Path(name) / "data").replace(copy)
         os.utime(copy)
     return copy
+
+
+def private_folder(name: str) -> Path:
+    """Make a folder for temporary files that no other user of the machine can have put there.
+
+    Raises:
+        PermissionError: Another has.
+    """
+    folder = Path(tempfile.gettempdir()) / f"{name}-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    facts = folder.lstat()
+    if facts.st_uid != os.getuid() or not stat.S_ISDIR(facts.st_mode) or facts.st_mode & 0o022:
+        raise PermissionError(f"{folder} is not this user's own")
+    return folder
 
 
 def _sweep(store: Path) -> None:

@@ -54,6 +54,8 @@ class Job:
     data: Path
     timeout: float
     """Seconds."""
+    deadline: float = float("inf")
+    """Seconds of the wall clock: where it has to wait for a machine, it has so much less time."""
     cores: tuple[int, ...] = ()
     gpus: tuple[str, ...] = ()
     """As CUDA_VISIBLE_DEVICES names them; empty: as it is for us."""
@@ -205,7 +207,7 @@ async def _end(process: WarmProcess | FreshProcess, watch: Watch) -> int:
         with suppress(ServerLostError):
             returncode = await process.wait()
     process.close()
-    for pid, started in watch.seen.items():
+    for pid, started in list(watch.seen.items()):  # a last look may still be under way
         if start_of(pid) == started:
             descendants.send(pid, signal.SIGKILL)
     return returncode

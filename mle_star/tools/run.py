@@ -17,10 +17,10 @@ from uuid import uuid4
 from langgraph.config import get_stream_writer
 from langgraph.runtime import Runtime
 
+from mle_star.execution.backend import backend_of
 from mle_star.execution.cache import LOG, ScriptCache, fingerprint, user_cache
 from mle_star.execution.limits import Limits
 from mle_star.execution.runner import Job, run_script, warm_up
-from mle_star.execution.slots import slots_here
 from mle_star.execution.workdir import clear
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import ExecutionResult, Solution, TaskBrief, TaskDescription, Usage
@@ -71,6 +71,7 @@ class Run:
         """Which limit ended a phase of the run before its time; the first one that did."""
         self.slots = asyncio.Semaphore(config.parallel_calls)
         """What a model call holds while it is under way."""
+        self._backend = backend_of(config)
         self._limits = Limits()
 
     @classmethod
@@ -96,7 +97,6 @@ class Run:
         async with self._lock:
             if not self._opened:
                 await asyncio.to_thread(self._open)
-                self._limits = await asyncio.to_thread(Limits.of, self.config, self.folder)
                 self._opened = True
 
     def _open(self) -> None:
@@ -118,8 +118,9 @@ class Run:
         if last:
             event = Event.model_validate_json(last)
             self._seq, self._started = event.seq, time.monotonic() - event.elapsed
-        shares = slots_here().shares(self.config.parallel_scripts)
-        if self.config.warm:
+        shares = self._backend.shares()
+        self._limits = Limits.of(self.config, shares, self.folder)
+        if self.config.warm and self.config.execution_backend == "local":
             warm_up(shares[0].cores)
         if self.config.cache and (place := user_cache()):
             self._cache = ScriptCache(place)
@@ -274,29 +275,31 @@ class Run:
         """Make a script's key in the cache: what it comes to depends on the data, the packages and its share too."""
         if self._given is None:
             brief = await self.brief()
-            share = slots_here().shares(self.config.parallel_scripts)[0]
+            share = self._backend.shares()[0]
             names = [file.path for file in brief.profile.files]
             data = await asyncio.to_thread(fingerprint, Path(brief.task.dataset_path), names)
-            threads = (len(share.cores), len(share.gpus))
-            self._given = repr((data, sys.version, installed_packages(), threads, self.config.allow_network))
+            where = (self.config.execution_backend, len(share.cores), len(share.gpus), self.config.allow_network)
+            self._given = repr((data, sys.version, installed_packages(), where))
         return hashlib.sha256(f"{self._given}\n{await self._task()}\n{digest}".encode()).hexdigest()
 
     async def _execute(self, draft: Draft, digest: str) -> ExecutionResult:
         brief = await self.brief()
-        async with slots_here().share(self.run_id, self.config.parallel_scripts) as share:
+        run = run_script if self.config.execution_backend == "local" else self._backend.run
+        async with self._backend.share(self.run_id) as share:
             timeout = min(self.config.script_timeout, self.time_left(draft.step))
             if timeout <= 0:
                 self.over(draft.step)
                 return ExecutionResult(error="no time left", message="The time for this phase of the run is over.")
             script = await self._start(draft)
             workdir = self.folder / "work" / script.stem
-            result = await run_script(
+            result = await run(
                 Job(
                     script=script,
                     log=script.with_suffix(".log"),
                     workdir=workdir,
                     data=Path(brief.task.dataset_path),
                     timeout=timeout,
+                    deadline=time.time() + self.time_left(draft.step),
                     cores=share.cores,
                     gpus=share.gpus,
                     needs_score=draft.delivers == "score",

@@ -6,12 +6,13 @@ import asyncio
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mle_star.execution.on_ray import Cluster, run_on_ray
+from mle_star.execution.on_ray import OnRay, connect
 from mle_star.execution.runner import Job
 from mle_star.models.errors import ConfigError
 
@@ -52,7 +53,7 @@ async def test_a_script_reads_its_data_and_its_result_and_its_files_come_back(tw
     job = make_job(
         "one", "print(open('input/train.csv').read())\nopen('final/submission.csv', 'w').write('id\\n')\n" + SCORED
     )
-    result = await run_on_ray(job, Cluster(two_nodes.address))
+    result = await OnRay(two_nodes.address).run(job)
     assert result.score == 0.5
     assert result.script_path == str(job.script)
     assert "a,y" in job.log.read_text()
@@ -62,7 +63,7 @@ async def test_a_script_reads_its_data_and_its_result_and_its_files_come_back(tw
 async def test_scripts_of_one_core_run_on_both_nodes_at_once(two_nodes: Any, make_job: Any) -> None:
     text = "import os, time\nprint(sorted(os.sched_getaffinity(0)))\ntime.sleep(10)\n" + SCORED
     jobs = [make_job(f"side{number}", text) for number in range(2)]
-    await asyncio.gather(*(run_on_ray(job, Cluster(two_nodes.address)) for job in jobs))
+    await asyncio.gather(*(OnRay(two_nodes.address).run(job) for job in jobs))
     cores = {job.log.read_text().splitlines()[0] for job in jobs}
     assert len(cores) == min(2, len(os.sched_getaffinity(0)))
 
@@ -71,25 +72,25 @@ async def test_a_script_that_never_ends_is_stopped_on_its_node_with_all_its_proc
     two_nodes: Any, make_job: Any, tmp_path: Path
 ) -> None:
     text = f"import time\n{SLEEPER}\ntime.sleep(600)\n"
-    result = await run_on_ray(make_job("endless", text, timeout=3.0), Cluster(two_nodes.address))
+    result = await OnRay(two_nodes.address).run(make_job("endless", text, timeout=3.0))
     assert result.error == "timeout"
     assert no_sleepers()
 
 
 async def test_a_script_that_waited_past_the_deadline_is_not_started(two_nodes: Any, make_job: Any) -> None:
-    result = await run_on_ray(make_job("late", SCORED), Cluster(two_nodes.address), deadline=time.time() - 1)
+    result = await OnRay(two_nodes.address).run(replace(make_job("late", SCORED), deadline=time.time() - 1))
     assert result.error == "no time left"
 
 
 async def test_a_failure_is_told_as_it_is_at_home(two_nodes: Any, make_job: Any) -> None:
-    result = await run_on_ray(make_job("failing", "raise ValueError('bad column')\n"), Cluster(two_nodes.address))
+    result = await OnRay(two_nodes.address).run(make_job("failing", "raise ValueError('bad column')\n"))
     assert result.error == "exception"
     assert "ValueError: bad column" in result.message
 
 
 async def test_a_script_whose_run_is_cancelled_is_ended(two_nodes: Any, make_job: Any) -> None:
     job = make_job("cancelled", f"{SLEEPER}.wait()\n")
-    task = asyncio.create_task(run_on_ray(job, Cluster(two_nodes.address)))
+    task = asyncio.create_task(OnRay(two_nodes.address).run(job))
     await asyncio.sleep(3)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -99,10 +100,7 @@ async def test_a_script_whose_run_is_cancelled_is_ended(two_nodes: Any, make_job
 
 async def test_scripts_on_a_node_that_is_killed_run_again_on_another(two_nodes: Any, make_job: Any) -> None:
     text = "import time\ntime.sleep(4)\n" + SCORED
-    tasks = [
-        asyncio.create_task(run_on_ray(make_job(f"lost{number}", text), Cluster(two_nodes.address)))
-        for number in range(2)
-    ]
+    tasks = [asyncio.create_task(OnRay(two_nodes.address).run(make_job(f"lost{number}", text))) for number in range(2)]
     await asyncio.sleep(2)
     await asyncio.to_thread(two_nodes.remove_node, two_nodes.spare, allow_graceful=False)
     results = await asyncio.gather(*tasks)
@@ -110,8 +108,6 @@ async def test_scripts_on_a_node_that_is_killed_run_again_on_another(two_nodes: 
 
 
 def test_a_cluster_that_is_not_there_is_told_in_one_line() -> None:
-    from mle_star.execution.on_ray import connect
-
     if ray.is_initialized():
         pytest.skip("this process has joined a cluster")
     with pytest.raises(ConfigError, match="no Ray cluster answers at"):
