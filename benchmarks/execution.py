@@ -273,7 +273,7 @@ def pipeline(delay: float, sleep: float, **settings: Any) -> tuple[RunResult, fl
         folder = Path(name)
         use_model(patch, slow_model(delay, sleep), fake_runner=not sleep)
         if not sleep:
-            patch.setattr("mle_star.tools.run.run_script", instantly)
+            patch.setattr("mle_star.tools.scripts.run_script", instantly)
         task = TaskDescription.from_directory(make_task_folder(folder / "task"))
         config = MLEStarConfig(out_dir=folder / "run", cache=False, _env_file=None, **settings)
         orchestrator = MLEStarOrchestrator(config)

@@ -190,6 +190,20 @@ def doctor(
     return 0 if run_doctor(make_console(), settings) else 2
 
 
+@app.command(short_help="Serve the HTTP and WebSocket API.")
+def serve(
+    host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Where to listen [default: 127.0.0.1].")] = None,
+    port: Annotated[int | None, typer.Option(metavar="PORT", help="Port to listen on [default: 8000].")] = None,
+    runs_dir: RunsDir = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Listen on other addresses without a key.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Serve the API, until SIGTERM or Ctrl-C: the runs are then paused, and go on when it is started again."""
+    from mle_star.api.serve import serve as start
+
+    start(host=host, port=port, runs_dir=runs_dir, insecure=insecure or None)
+
+
 @app.command()
 def graph(
     name: Annotated[

@@ -6,9 +6,10 @@ result = MLEStarOrchestrator(MLEStarConfig(model_provider="offline")).run_sync(T
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Coroutine, Mapping
+from contextlib import ExitStack, aclosing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -17,15 +18,16 @@ from uuid import uuid4
 from mle_star import __version__
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import RunResult, StepRecord, TaskBrief, TaskDescription, Usage
-from mle_star.models.errors import MLEStarError
+from mle_star.models.errors import ConfigError, MLEStarError
 from mle_star.models.events import Event
 from mle_star.models.review import Review, ReviewAnswer
-from mle_star.tools.run_folder import About, RunFolder
+from mle_star.tools.progress import task_name
+from mle_star.tools.run_folder import About, RunFolder, Status
 
 if TYPE_CHECKING:
-    from langgraph.graph.state import CompiledStateGraph
     from langgraph.runtime import RunControl
 
+    from mle_star.tools.checkpoints import Checkpoints
     from mle_star.tools.run import Run
 
 T = TypeVar("T")
@@ -37,8 +39,9 @@ RECURSION_LIMIT = 10_000
 class MLEStarOrchestrator:
     """Runs the pipeline on tasks, one run at a time, each in a folder of its own."""
 
-    def __init__(self, config: MLEStarConfig | None = None) -> None:
+    def __init__(self, config: MLEStarConfig | None = None, checkpoints: Checkpoints | None = None) -> None:
         self.config = config or MLEStarConfig()
+        self._checkpoints = checkpoints
         self.folder: RunFolder | None = None
         """Of the run that is under way, or was last."""
         self.result: RunResult | None = None
@@ -46,6 +49,7 @@ class MLEStarOrchestrator:
         self.reviews: tuple[Review, ...] = ()
         """What the run waits for a person to answer; its result is then `paused`."""
         self._control: RunControl | None = None
+        self._run_id = ""
 
     async def run(self, task: TaskDescription) -> RunResult:
         """Run the pipeline to its end.
@@ -65,25 +69,45 @@ class MLEStarOrchestrator:
 
     async def stream(self, task: TaskDescription) -> AsyncGenerator[Event, None]:
         """Run the pipeline and yield its progress; `result` is there afterwards. Raises as `run`."""
-        from mle_star.tools.preflight import check_isolation, check_models, check_retrieval, check_settings
-        from mle_star.tools.profile import inspect_task
+        from mle_star.tools.preflight import check_models
 
-        check_settings(self.config)
-        await asyncio.to_thread(check_retrieval, self.config)
-        await check_isolation(self.config)
-        brief = await asyncio.to_thread(inspect_task, task)
+        brief = await self._inspect(task)
         await check_models(self.config)
-        now = datetime.now(UTC)
-        run_id = f"{now:%Y%m%d-%H%M%S}-{Path(task.dataset_path).resolve().name}-{uuid4().hex[:4]}"
-        folder = RunFolder((self.config.out_dir or self.config.runs_dir / run_id).absolute())
-        about = About(
-            run_id=run_id, started=now.isoformat(timespec="seconds"), version=__version__, status="running", task=task,
-            metric=brief.metric.name, config=self.config.model_copy(update={"out_dir": folder.path}),
-        )  # fmt: skip
-        await asyncio.to_thread(folder.create, about, brief)
+        folder, about = await self._create(task, brief, "running")
         async with aclosing(self._follow(folder, about)) as events:
             async for event in events:
                 yield event
+
+    async def prepare(self, task: TaskDescription) -> RunFolder:
+        """Check a task and make the folder of its run, which `resume` begins; the model is not asked yet.
+
+        Raises:
+            TaskError: Something about the task is wrong or can't be found.
+            ConfigError: A setting can't be used.
+        """
+        return (await self._create(task, await self._inspect(task), "queued"))[0]
+
+    async def _inspect(self, task: TaskDescription) -> TaskBrief:
+        from mle_star.tools.preflight import check_isolation, check_retrieval, check_settings
+        from mle_star.tools.profile import inspect_task
+
+        await asyncio.to_thread(check_settings, self.config)
+        await asyncio.to_thread(check_retrieval, self.config)
+        await check_isolation(self.config)
+        return await asyncio.to_thread(inspect_task, task)
+
+    async def _create(self, task: TaskDescription, brief: TaskBrief, status: Status) -> tuple[RunFolder, About]:
+        now = datetime.now(UTC)
+        name = re.sub(r"[^\w.-]+", "-", task_name(task.dataset_path), flags=re.ASCII).strip("-.")[:40] or "task"
+        run_id = f"{now:%Y%m%d-%H%M%S}-{name}-{uuid4().hex[:4]}"
+        folder = RunFolder((self.config.out_dir or self.config.runs_dir / run_id).absolute())
+        about = About(
+            run_id=run_id, started=now.isoformat(timespec="seconds"), version=__version__, status=status, task=task,
+            metric=brief.metric.name, config=self.config.model_copy(update={"out_dir": folder.path}),
+            checkpoints=self._checkpoints.name if self._checkpoints else "sqlite",
+        )  # fmt: skip
+        await asyncio.to_thread(folder.create, about, brief)
+        return folder, about
 
     async def resume(self, run: str | Path, answers: Mapping[str, ReviewAnswer] | None = None) -> RunResult:
         """Go on with a run, by its id or its folder, from its last checkpoint. A run that ended gives its result.
@@ -108,8 +132,10 @@ class MLEStarOrchestrator:
         if not about.resumable:
             self.folder, self.result = folder, about.result
             return
+        if about.checkpoints != (self._checkpoints.name if self._checkpoints else "sqlite"):
+            raise ConfigError(f"the checkpoints of {about.run_id} are in {about.checkpoints}: resume it on its server")
         config = about.config.model_copy(update={"out_dir": folder.path})  # the folder may have been moved
-        check_settings(config)
+        await asyncio.to_thread(check_settings, config)
         await check_isolation(config)
         await check_models(config)
         about = about.model_copy(update={"config": config, "status": "running"})
@@ -122,6 +148,19 @@ class MLEStarOrchestrator:
         if self._control:
             self._control.request_drain("paused")
 
+    async def stop(self, grace: float = 0.0) -> None:
+        """Go straight to the submission with the best so far; what is under way has `grace` seconds to end.
+
+        Call it in the run's own event loop. A run that is resumed after a stop goes to the submission all the same.
+        """
+        if self.folder is None:
+            return
+        from mle_star.tools.run import Run
+
+        await asyncio.to_thread(self.folder.mark_stopped)
+        if run := Run.known(self._run_id):
+            run.stop(grace)
+
     async def _follow(
         self, folder: RunFolder, about: About, answers: Mapping[str, ReviewAnswer] | None = None
     ) -> AsyncGenerator[Event, None]:
@@ -130,16 +169,21 @@ class MLEStarOrchestrator:
         from langgraph.runtime import RunControl
         from langgraph.types import Command
 
+        from graphs.pipeline import builder
+        from mle_star.tools.checkpoints import SqliteCheckpoints
         from mle_star.tools.run import Run
 
+        self._run_id = about.run_id
         self.folder, self.result, self.reviews, self._control = folder, None, (), RunControl()
         thread: Any = {
             "configurable": {"thread_id": about.run_id}, "recursion_limit": RECURSION_LIMIT,
             "run_name": about.run_id, "tags": ["mle-star"], "metadata": {"run_id": about.run_id},
         }  # fmt: skip
-        with folder.lock():
+        with ExitStack() as held:
+            await asyncio.to_thread(held.enter_context, folder.lock())
             await asyncio.to_thread(folder.write, about)
-            async with _graph(folder) as graph:
+            async with (self._checkpoints or SqliteCheckpoints()).of(folder.path) as saver:
+                graph = builder.compile(checkpointer=saver, name="mle_star")
                 ending: tuple[Ending, str] | None = ("paused", "interrupted")
                 begun = (await graph.aget_state(thread)).created_at is not None
                 given: Command[Any] | None = (
@@ -170,7 +214,8 @@ class MLEStarOrchestrator:
                     if early and not state.get("submission_path"):  # broken off, with a submission from before
                         path = str(folder.path / "final" / "submission.csv")
                         state = state | {"submission_path": path, "final_score": early.score}
-                    self.result = _result(about, brief, state, history, ending, run)
+                    stopped = await asyncio.to_thread(lambda: folder.stopped)
+                    self.result = _result(about, brief, state, history, ending, run, stopped)
                     done = about.model_copy(update={"status": self.result.status, "result": self.result})
                     await asyncio.to_thread(folder.write, done)
                     self._control = None
@@ -188,6 +233,7 @@ def _result(
     history: list[StepRecord],
     ending: tuple[Ending, str] | None,
     run: Run | None,
+    stopped: bool,
 ) -> RunResult:
     """Make the result of what the graph came to."""
     if brief is None:
@@ -195,7 +241,7 @@ def _result(
     ran = any(record.score is not None for record in history)
     if ending is None:
         status: Ending = "succeeded" if state.get("submission_path") else "no submission" if ran else "no script ran"
-        cut_short = run.cut_short if run else ""
+        cut_short = "stopped before its end" if stopped else run.cut_short if run else ""
         if status == "no script ran" and cut_short:
             status = "no submission"
         ending = (status, cut_short)
@@ -211,20 +257,6 @@ def _result(
         usage=state.get("usage") or Usage(),
         seconds=round(run.elapsed, 1) if run else 0.0,
     )
-
-
-@asynccontextmanager
-async def _graph(folder: RunFolder) -> AsyncIterator[CompiledStateGraph[Any, Any, Any, Any]]:
-    """Compile the pipeline over the run's own checkpoint file."""
-    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-
-    from graphs.pipeline import builder
-    from mle_star.tools.checkpoints import CheckpointSerializer
-
-    async with AsyncSqliteSaver.from_conn_string(str(folder.path / "checkpoint.sqlite")) as saver:
-        await saver.conn.execute("PRAGMA synchronous=NORMAL")  # a power cut may cost the last steps; a kill nothing
-        saver.serde = CheckpointSerializer()
-        yield builder.compile(checkpointer=saver, name="mle_star")
 
 
 def run_blocking(work: Coroutine[Any, Any, T]) -> T:

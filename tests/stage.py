@@ -239,8 +239,8 @@ def play(
         RunFolder(folder / "run").write_brief(task, brief)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("mle_star.tools.chat.make_model", lambda config: stage.model)
-            patch.setattr("mle_star.tools.run.run_script", stage.run_script)
-            patch.setattr("mle_star.tools.run.warm_up", lambda cores: None)
+            patch.setattr("mle_star.tools.scripts.run_script", stage.run_script)
+            patch.setattr("mle_star.tools.scripts.warm_up", lambda cores: None)
             thread: Any = {"configurable": {"thread_id": run_id}, "recursion_limit": 10_000}
             state = _runner().run(graph.ainvoke({"task": task} | (inputs or {}), thread, context=config))
         return Play(state, stage, METRICS[metric], config, look(folder / "run"))

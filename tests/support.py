@@ -162,5 +162,5 @@ def use_model(monkeypatch: pytest.MonkeyPatch, model: BaseChatModel, *, fake_run
     """Have every run ask `model`, and, unless told otherwise, start no process."""
     monkeypatch.setattr("mle_star.tools.chat.make_model", lambda config: model)
     if fake_runner:
-        monkeypatch.setattr("mle_star.tools.run.run_script", scripted_runner)
-        monkeypatch.setattr("mle_star.tools.run.warm_up", lambda cores: None)
+        monkeypatch.setattr("mle_star.tools.scripts.run_script", scripted_runner)
+        monkeypatch.setattr("mle_star.tools.scripts.warm_up", lambda cores: None)

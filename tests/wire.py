@@ -281,6 +281,8 @@ def _handler(server: WireServer) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if not self.path.endswith(("/converse", "/chat/completions")) and self.path != "/api/chat":
+                return self._json(404, {"error": "not found"})
             asked = _read(self.path, body, {name.lower(): value for name, value in self.headers.items()})
             with server.lock:
                 server.asked.append(asked)

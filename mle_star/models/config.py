@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
@@ -20,6 +20,8 @@ from mle_star.models.language_model import (
 )
 
 SearchEngineName = Literal["auto", "google", "duckduckgo", "none"]
+SERVERS = ("server_", "api_key", "database_url")
+"""What `.env` may hold beside the settings of runs: the server's own."""
 
 
 class MLEStarConfig(BaseSettings):
@@ -185,4 +187,8 @@ class MLEStarConfig(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order the sources, strongest first."""
-        return init_settings, env_settings, dotenv_settings, YamlConfigSettingsSource(settings_cls)
+
+        def ours() -> dict[str, Any]:
+            return {name: value for name, value in dotenv_settings().items() if not name.startswith(SERVERS)}
+
+        return init_settings, env_settings, cast(Any, ours), YamlConfigSettingsSource(settings_cls)

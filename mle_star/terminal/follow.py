@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mle_star.models.errors import ConfigError
 from mle_star.terminal.live import PAUSING, STOPPING, Screen
-from mle_star.terminal.view import View, advance, new_view
+from mle_star.tools.progress import View, advance, new_view, task_name
 
 if TYPE_CHECKING:
     from mle_star.models.events import Event
@@ -83,11 +83,3 @@ def _begin(orchestrator: MLEStarOrchestrator, screen: Screen, event: Event) -> V
     view = new_view(task_name(about.task.dataset_path), brief.metric, about.config, before)
     screen.begin(view, folder.path)
     return advance(view, event)
-
-
-def task_name(dataset_path: str) -> str:
-    """Name a task by its folder; a folder `data` goes by the one that it lies in."""
-    parts = [part for part in dataset_path.split("/") if part]
-    if len(parts) > 1 and parts[-1].lower() in ("data", "input", "inputs", "dataset", "public"):
-        return parts[-2]
-    return parts[-1] if parts else dataset_path

@@ -15,12 +15,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from mle_star.terminal.view import outcome
-from mle_star.terminal.words import count, duration_text, money_text, near, one_line, score_text
+from mle_star.terminal.words import count, duration_text, money_text, near, one_line, outcome, score_text
 
 if TYPE_CHECKING:
     from mle_star.models.events import Event
-    from mle_star.terminal.view import PathView, View
+    from mle_star.tools.progress import PathView, View
 
 BAR = 18
 TRAIL = 6

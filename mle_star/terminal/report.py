@@ -15,10 +15,8 @@ from rich.text import Text
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import RunResult, Usage
 from mle_star.models.errors import ConfigError
-from mle_star.terminal.follow import task_name
-from mle_star.terminal.view import View, new_view
 from mle_star.terminal.words import command, count, duration_text, money_text, near, score_text
-from mle_star.tools.accounting import usage_in
+from mle_star.tools.progress import View, new_view, task_name
 from mle_star.tools.run_folder import About, RunFolder
 
 ENDINGS = {
@@ -53,7 +51,7 @@ def result_lines(result: RunResult, folder: RunFolder) -> list[tuple[str, str]]:
     if result.submission_path:
         final = folder.path / "final"
         lines += [("submission", near(final / "submission.csv")), ("solution", near(final / "solution.py"))]
-    usage = result.usage if result.status in COMPLETE else spent(folder)
+    usage = result.usage if result.status in COMPLETE else folder.spent()
     lines.append(("took", cost_text(result.seconds, usage)))
     if result.status == "no script ran":
         lines.append(("logs", near(folder.path / "scripts")))
@@ -70,15 +68,6 @@ def cost_text(seconds: float, usage: Usage) -> str:
     cost = f"{duration_text(seconds)}; {count(usage.scripts, 'script')}, {count(total.calls, 'model call')}"
     cost += f", {total.tokens:,} tokens" if total.tokens else ""
     return cost + (f", {money_text(total.cost)}" if total.cost else "")
-
-
-def spent(folder: RunFolder) -> Usage:
-    """Add up what a run that has not ended spent, from its replies and events."""
-    usage = usage_in(folder.path / "replies")
-    for event in folder.events():
-        if event.kind == "script finished":
-            usage += Usage(scripts=1, script_seconds=event.seconds or 0.0)
-    return usage
 
 
 def print_result(console: Console, result: RunResult, folder: RunFolder) -> None:
@@ -114,7 +103,7 @@ def glance(folder: RunFolder) -> Glance:
         ConfigError: Its run.json can't be read.
     """
     about = folder.about()
-    status = about.status if about.status != "running" or at_work(folder) else "killed"
+    status = about.status if about.status != "running" or folder.at_work() else "killed"
     result = about.result if status not in ("running", "killed") else None
     if result is not None and result.final_score is not None:
         return Glance(folder, about, status, result.final_score, result.seconds)
@@ -127,20 +116,6 @@ def follow_up(folder: RunFolder, about: About) -> View | None:
     """Make the view of a run from its events; None if its brief is gone."""
     brief = folder.brief()
     return new_view(task_name(about.task.dataset_path), brief.metric, about.config, folder.events()) if brief else None
-
-
-def at_work(folder: RunFolder) -> bool:
-    """Tell whether a process is at work on a run."""
-    import fcntl
-
-    try:
-        with (folder.path / "lock").open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return False
 
 
 def print_runs(console: Console, runs_dir: Path, as_json: bool) -> None:

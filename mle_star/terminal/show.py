@@ -26,10 +26,9 @@ from mle_star.terminal.report import (
     local_time,
     result_lines,
     run_name,
-    spent,
 )
-from mle_star.terminal.view import View, outcome
-from mle_star.terminal.words import command, money_text, near, one_line, score_text
+from mle_star.terminal.words import command, money_text, near, one_line, outcome, score_text
+from mle_star.tools.progress import View
 from mle_star.tools.run_folder import RunFolder
 
 
@@ -120,7 +119,7 @@ def _table(steps: list[StepRecord], whole: list[StepRecord], console: Console) -
 def usage_of_run(run: Glance) -> Usage:
     """Say what a run took, be it at its end or under way."""
     ended = run.about.result if run.status in COMPLETE else None
-    return ended.usage if ended else spent(run.folder)
+    return ended.usage if ended else run.folder.spent()
 
 
 def usage_table(usage: Usage, console: Console) -> Table:
@@ -158,7 +157,7 @@ def _print_ending(console: Console, run: Glance, view: View | None, steps: list[
     if view and len(view.trail) > 1:
         lines.insert(2, ("moved", trail_text(view.trail)))
     if result is None:
-        lines.append(("took", cost_text(run.seconds, spent(run.folder))))
+        lines.append(("took", cost_text(run.seconds, run.folder.spent())))
     if run.status in ("killed", "paused", "failed"):
         lines.append(("resume", command("resume", run_name(run.folder))))
     lines.append(("folder", near(run.folder.path)))

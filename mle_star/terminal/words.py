@@ -5,6 +5,11 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mle_star.models.data_models import StepRecord
+    from mle_star.models.events import Event
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 PART = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
@@ -36,6 +41,20 @@ def score_text(score: float | None) -> str:
 def money_text(dollars: float) -> str:
     """Show US dollars; the small change of a cheap call too."""
     return f"${dollars:,.2f}" if dollars >= 1 else f"${dollars:.4f}"
+
+
+def outcome(record: Event | StepRecord) -> tuple[str, bool]:
+    """Say what a step came to, and whether its solution was taken on.
+
+    What an ablation study or a submission prints is no solution's score.
+    """
+    if record.error and record.score is None:
+        return record.error, False
+    if record.step.endswith(".ablation"):
+        return "studied", False
+    if record.agent == "submission" and record.accepted:
+        return "valid", False
+    return score_text(record.score), bool(record.accepted)
 
 
 def duration_text(seconds: float) -> str:

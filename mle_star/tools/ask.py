@@ -62,12 +62,9 @@ async def ask(
     may_continue = True
     await run.emit("agent started", step=step, agent=agent)
     for tried in range(1 + run.config.reply_retries):
-        seconds = run.time_left(step)
         name = f"{step}-{prompt}{attempt}{f'.{tried}' if tried else ''}"
         try:
-            if seconds <= 0:
-                raise TimeoutError
-            async with asyncio.timeout(None if seconds == float("inf") else seconds):
+            async with run.within(step):
                 reply = await call(run, messages, agent=agent, name=name, schema=schema)
                 usage += reply.usage
                 parts = [reply]

@@ -6,6 +6,7 @@ checkpoint.sqlite   LangGraph's own checkpoints
 events.jsonl        every progress event, in order
 replies/            every prompt and reply
 scripts/            NNN-<agent>.py as run, .log what it printed, .json what came of it
+stop                there when the run was told to go straight to the submission
 final/              submission.csv, solution.py that wrote it, submission.json: the solution that it came from
 """
 
@@ -21,13 +22,14 @@ from typing import Literal
 from pydantic import ValidationError
 
 from mle_star.models.config import MLEStarConfig
-from mle_star.models.data_models import Frozen, RunResult, StepRecord, TaskBrief, TaskDescription
+from mle_star.models.data_models import Frozen, RunResult, StepRecord, TaskBrief, TaskDescription, Usage
 from mle_star.models.errors import ConfigError
 from mle_star.models.events import Event
+from mle_star.tools.accounting import usage_in
 from mle_star.tools.files import write_atomically
 from mle_star.tools.submissions import Kept, kept
 
-Status = Literal["running", "paused", "failed", "succeeded", "no submission", "no script ran"]
+Status = Literal["queued", "running", "paused", "failed", "succeeded", "no submission", "no script ran"]
 
 
 class About(Frozen):
@@ -42,11 +44,13 @@ class About(Frozen):
     metric: str
     config: MLEStarConfig
     result: RunResult | None = None
+    checkpoints: str = "sqlite"
+    """Where they are: in the run's own file, or in a server's database."""
 
     @property
     def resumable(self) -> bool:
         """Whether there is something left to do. A run that says `running` and has no owner was killed."""
-        return self.status in ("running", "paused", "failed")
+        return self.status in ("queued", "running", "paused", "failed")
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,36 @@ class RunFolder:
     def submission(self) -> Kept | None:
         """Read which submission is in `final/`; None when there is none."""
         return kept(self.path / "final")
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the run was told to go straight to the submission with what there is."""
+        return (self.path / "stop").exists()
+
+    def mark_stopped(self) -> None:
+        """Have the run, now and whenever it is resumed, go straight to the submission."""
+        (self.path / "stop").touch()
+
+    def spent(self) -> Usage:
+        """Add up what a run that has not ended spent, from its replies and events."""
+        usage = usage_in(self.path / "replies")
+        for event in self.events():
+            if event.kind == "script finished":
+                usage += Usage(scripts=1, script_seconds=event.seconds or 0.0)
+        return usage
+
+    def at_work(self) -> bool:
+        """Tell whether a process is at work on the run."""
+        import fcntl
+
+        try:
+            with (self.path / "lock").open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return False
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -42,7 +42,7 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mle_star.tools.run.run_script", scripted_runner)
+    monkeypatch.setattr("mle_star.tools.scripts.run_script", scripted_runner)
 
 
 def all_text(folder: Path) -> bytes:

@@ -14,6 +14,7 @@ from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import ExecutionResult, TaskDescription
 from mle_star.models.state import Draft
 from mle_star.tools.run import Run
+from mle_star.tools.submissions import written_by
 from tests.support import SUBMISSION, make_task_folder
 
 
@@ -41,7 +42,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def scripts(monkeypatch: pytest.MonkeyPatch) -> Scripts:
     found = Scripts()
-    monkeypatch.setattr("mle_star.tools.run.run_script", found)
+    monkeypatch.setattr("mle_star.tools.scripts.run_script", found)
     return found
 
 
@@ -78,8 +79,8 @@ async def test_a_submission_is_taken_over_with_its_file(tmp_path: Path, scripts:
     await (await a_run(tmp_path, "first")).execute(draft(delivers="submission"))
     second = await a_run(tmp_path, "second")
     result, ran = await second.execute(draft(delivers="submission"))
-    assert (result.ok, ran, second.submission_file.read_text()) == (True, False, SUBMISSION)
-    assert second.submission_file.with_name("solution.py").read_text() == "x = 1\n"
+    assert (result.ok, ran, written_by(result.script_path).read_text()) == (True, False, SUBMISSION)
+    assert written_by(result.script_path).is_relative_to(second.folder)
 
 
 async def test_a_failure_is_tried_again(tmp_path: Path, scripts: Scripts) -> None:

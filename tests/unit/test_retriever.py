@@ -54,7 +54,7 @@ def run_whole(tmp_path: Path, stage: Stage | None = None, look: Any = None, **se
 
 def notes(folder: Path) -> tuple[str, ...]:
     events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
-    return tuple(event["message"] for event in events if event["kind"] == "note" and event["agent"] == "retriever")
+    return tuple(event["message"] for event in events if event["kind"] == "note" and event.get("agent") == "retriever")
 
 
 def pages_of(asked: Asked) -> set[str]:

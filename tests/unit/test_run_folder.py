@@ -165,7 +165,7 @@ class Scripts:
 @pytest.fixture
 def scripts(monkeypatch: pytest.MonkeyPatch) -> Scripts:
     found = Scripts()
-    monkeypatch.setattr("mle_star.tools.run.run_script", found)
+    monkeypatch.setattr("mle_star.tools.scripts.run_script", found)
     return found
 
 

@@ -15,7 +15,7 @@ from mle_star.models.config import MLEStarConfig
 from mle_star.models.events import Event
 from mle_star.models.metric import Metric
 from mle_star.terminal.live import LineScreen, LiveScreen, make_console, make_screen, picture, step_line, trail_text
-from mle_star.terminal.view import View, advance, new_view
+from mle_star.tools.progress import View, advance, new_view
 
 METRIC = Metric(name="rmse", maximize=False)
 STEP = Event(

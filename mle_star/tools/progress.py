@@ -1,4 +1,4 @@
-"""The state of the live view, computed from events alone: no clock, no terminal, no files."""
+"""How far a run has come, computed from its events alone: no clock, no terminal, no files."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from mle_star.models.config import MLEStarConfig
-from mle_star.models.data_models import StepRecord
 from mle_star.models.events import Event, Phase
 from mle_star.models.metric import Metric
-from mle_star.terminal.words import score_text
 
 RECENT = 6
 NOT_COMPARED = ("ablation_study", "submission")
@@ -47,7 +45,7 @@ class PathView:
 
 @dataclass(frozen=True)
 class View:
-    """All that the live view shows, but for the clock."""
+    """All that a live view shows, but for the clock."""
 
     task: str
     metric: Metric
@@ -80,20 +78,6 @@ class View:
     def ensemble_total(self) -> int:
         """How many ensemble rounds there will be."""
         return self.config.ensemble_iterations if len(self.paths) > 1 else 0
-
-
-def outcome(record: Event | StepRecord) -> tuple[str, bool]:
-    """Say what a step came to, and whether its solution was taken on.
-
-    What an ablation study or a submission prints is no solution's score.
-    """
-    if record.error and record.score is None:
-        return record.error, False
-    if record.step.endswith(".ablation"):
-        return "studied", False
-    if record.agent == "submission" and record.accepted:
-        return "valid", False
-    return score_text(record.score), bool(record.accepted)
 
 
 def new_view(task: str, metric: Metric, config: MLEStarConfig, events: Iterable[Event] = ()) -> View:
@@ -190,3 +174,11 @@ def _score(view: View, event: Event) -> View:
 def _lead(view: View, score: float, step: str) -> View:
     trail = view.trail if view.trail and view.trail[-1] == score else (*view.trail, score)
     return replace(view, best=score, best_step=step, trail=trail)
+
+
+def task_name(dataset_path: str) -> str:
+    """Name a task by its folder; a folder `data` goes by the one that it lies in."""
+    parts = [part for part in dataset_path.split("/") if part]
+    if len(parts) > 1 and parts[-1].lower() in ("data", "input", "inputs", "dataset", "public"):
+        return parts[-2]
+    return parts[-1] if parts else dataset_path

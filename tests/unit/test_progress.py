@@ -10,7 +10,7 @@ import pytest
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.events import Event
 from mle_star.models.metric import Metric
-from mle_star.terminal.view import View, advance, new_view, schedule
+from mle_star.tools.progress import View, advance, new_view, schedule
 
 ACCURACY = Metric(name="accuracy", maximize=True)
 RMSE = Metric(name="rmse", maximize=False)
