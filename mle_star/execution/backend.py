@@ -78,4 +78,10 @@ def backend_of(config: MLEStarConfig) -> Backend:
             address=config.ray_address, cpus=config.script_cpus, gpus=config.script_gpus, memory=config.memory_limit,
             shared_data=config.ray_shared_data, parallel=config.parallel_scripts, require=config.require_isolation,
         )  # fmt: skip
+    if config.execution_backend == "docker":
+        from mle_star.execution.on_docker import OnDocker
+
+        return OnDocker(
+            config.docker_image, config.docker_url, parallel=config.parallel_scripts, require=config.require_isolation
+        )
     return Local(config.parallel_scripts, config.require_isolation)

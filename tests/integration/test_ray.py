@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from mle_star.execution.on_ray import OnRay, connect
+from mle_star.execution.isolation.detect import strongest
+from mle_star.execution.on_ray import OnRay
 from mle_star.execution.runner import Job
+from mle_star.models.config import MLEStarConfig
+from mle_star.models.data_models import TaskDescription
 from mle_star.models.errors import ConfigError
+from mle_star.orchestrator import MLEStarOrchestrator
 
 ray = pytest.importorskip("ray")
+PENGUINS = Path(__file__).parents[2] / "examples" / "penguins"
 SLEEPER = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])"
 SCORED = "print('Final Validation Performance: 0.5')\n"
 
@@ -107,11 +116,61 @@ async def test_scripts_on_a_node_that_is_killed_run_again_on_another(two_nodes: 
     assert [result.score for result in results] == [0.5, 0.5]
 
 
-def test_a_cluster_that_is_not_there_is_told_in_one_line() -> None:
-    if ray.is_initialized():
-        pytest.skip("this process has joined a cluster")
-    with pytest.raises(ConfigError, match="no Ray cluster answers at"):
-        connect("127.0.0.1:1")
+async def test_a_run_whose_node_is_killed_ends_with_a_valid_submission(two_nodes: Any, tmp_path: Path) -> None:
+    lost = await asyncio.to_thread(two_nodes.add_node, num_cpus=1)
+    config = MLEStarConfig(
+        model_provider="offline", execution_backend="ray", ray_address=two_nodes.address, parallel_scripts=2,
+        num_retrieved_models=2, outer_loop_iterations=1, inner_loop_iterations=1, ensemble_iterations=1,
+        num_solutions=2, cache=False, runs_dir=tmp_path / "runs", require_isolation=strongest().level,
+    )  # fmt: skip
+    orchestrator = MLEStarOrchestrator(config)
+    killed = False
+    async for event in orchestrator.stream(TaskDescription.from_directory(PENGUINS)):
+        if event.kind == "script started" and not killed and await asyncio.to_thread(runs_a_script, lost):
+            await asyncio.to_thread(two_nodes.remove_node, lost, allow_graceful=False)
+            killed = True
+    assert killed
+    result = orchestrator.result
+    assert result is not None
+    assert result.submission_path is not None
+    assert Path(result.submission_path).is_file()
+    assert all(step.score is not None for step in result.history if step.agent == "candidate_evaluator")
+
+
+async def test_more_than_any_node_has_is_refused_before_anything_is_spent(two_nodes: Any) -> None:
+    with pytest.raises(ConfigError, match="no node of the Ray cluster has what a script asks for"):
+        await asyncio.to_thread(OnRay(two_nodes.address, cpus=64).check)
+
+
+async def test_the_check_tells_the_isolation_of_the_nodes(two_nodes: Any) -> None:
+    backend = OnRay(two_nodes.address)
+    assert f"isolation {strongest().level}" in await asyncio.to_thread(backend.check)
+    assert len(backend.shares()[0].cores) == 1
+
+
+def test_a_cluster_that_is_not_there_is_told_in_one_line_before_anything_is_spent(tmp_path: Path) -> None:
+    command = ["run", str(PENGUINS), "--provider", "offline", "--backend", "ray", "--runs-dir", str(tmp_path / "runs")]
+    environment = {**os.environ, "MLE_STAR_RAY_ADDRESS": "127.0.0.1:1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "mle_star.cli", *command], env=environment, capture_output=True, text=True, timeout=300,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert "no Ray cluster answers at 127.0.0.1:1: start one with `ray start --head`" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
+
+
+def runs_a_script(node: Any) -> bool:
+    """Wait a while for a script that runs on a node."""
+    raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
+    for _ in range(600):
+        commands = (" ".join(process.cmdline()) for process in raylet.children(recursive=True) if process.is_running())
+        with suppress(psutil.Error):
+            if any("/mle-star-" in command and command.endswith(".py") for command in commands):
+                return True
+        time.sleep(0.1)
+    return False
 
 
 def no_sleepers() -> bool:
