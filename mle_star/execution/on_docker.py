@@ -128,7 +128,7 @@ class OnDocker:
             user=_user(client, job.workdir),
             network_mode="bridge" if job.allow_network else "none",
             read_only=True,
-            tmpfs={"/tmp": f"size={limits.memory},mode=1777"} | _covers(job),  # noqa: S108 - the container's own
+            tmpfs={"/tmp": f"size={limits.memory},mode=1777"},  # noqa: S108 - the container's own
             shm_size=limits.memory,
             mounts=list(_mounts(job, script)),
             mem_limit=limits.memory,
@@ -261,20 +261,16 @@ def _mounts(job: Job, script: str) -> Iterable[Any]:
     read_only |= {target: Path(target) for target in links_out_of(data)}
     if (data / ".env").is_file():
         read_only[f"{WORKDIR}/input/.env"] = Path("/dev/null")
-    yield Mount(WORKDIR, str(job.workdir.resolve()), "bind")
-    for target, source in read_only.items():
-        yield Mount(target, str(source), "bind", read_only=True)
-
-
-def _covers(job: Job) -> dict[str, str]:
-    """Cover what the script may not see although it lies in the data folder."""
-    data = job.data.resolve()
+    empty = job.workdir.resolve() / "input"  # which the data covers
     hidden = {path.resolve() for path in job.hidden} - {data}
-    return {
-        f"{WORKDIR}/input/{path.relative_to(data)}": "size=4k,mode=000"
+    read_only |= {
+        f"{WORKDIR}/input/{path.relative_to(data)}": empty
         for path in hidden
         if path.is_relative_to(data) and path.is_dir()
     }
+    yield Mount(WORKDIR, str(job.workdir.resolve()), "bind")
+    for target, source in read_only.items():
+        yield Mount(target, str(source), "bind", read_only=True)
 
 
 def _gpus(gpus: tuple[str, ...]) -> list[Any] | None:

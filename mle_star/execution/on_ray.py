@@ -13,12 +13,14 @@ import asyncio
 import logging
 import math
 import shutil
+import socket
 import threading
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from mle_star.execution.isolation.policy import LEVELS, Level
 from mle_star.execution.limits import SHARE_OF_MEMORY
@@ -34,6 +36,7 @@ from mle_star.models.errors import ConfigError, MLEStarError
 NODE_TRIES = 4
 """Times that a script is started anew since its node was lost."""
 CANCEL_SECONDS = 10.0
+KNOCK_SECONDS = 10.0
 PROBE_SECONDS = 120.0
 """Within which each node has to answer once: it may have to fetch our code first."""
 
@@ -122,14 +125,26 @@ def connect(address: str | None) -> None:
     try:
         with _joining:
             if not ray.is_initialized():
+                _knock(address)
                 ray.init(
                     address=address or "auto", namespace="mle-star", log_to_driver=False, logging_level=logging.ERROR,
                     runtime_env={"py_modules": [package], "excludes": ["**/__pycache__"]},
                 )  # fmt: skip
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         where = f"at {address}" if address else "on this machine"
         reason = str(error).strip().splitlines()[0]
         raise ConfigError(f"no Ray cluster answers {where}: start one with `ray start --head` ({reason})") from None
+
+
+def _knock(address: str | None) -> None:
+    """See whether anyone listens at an address; Ray would try for minutes.
+
+    Raises:
+        OSError: No one does.
+    """
+    place = urlsplit(address if address and "://" in address else f"//{address or ''}")
+    if place.hostname and place.port:
+        socket.create_connection((place.hostname, place.port), timeout=KNOCK_SECONDS).close()
 
 
 def _nodes(backend: OnRay) -> list[tuple[str, int, float]]:

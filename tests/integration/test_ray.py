@@ -117,7 +117,7 @@ async def test_scripts_on_a_node_that_is_killed_run_again_on_another(two_nodes: 
 
 
 async def test_a_run_whose_node_is_killed_ends_with_a_valid_submission(two_nodes: Any, tmp_path: Path) -> None:
-    lost = await asyncio.to_thread(two_nodes.add_node, num_cpus=1)
+    lost = two_nodes.add_node(num_cpus=1)  # it wants the main thread
     config = MLEStarConfig(
         model_provider="offline", execution_backend="ray", ray_address=two_nodes.address, parallel_scripts=2,
         num_retrieved_models=2, outer_loop_iterations=1, inner_loop_iterations=1, ensemble_iterations=1,
@@ -163,7 +163,7 @@ def test_a_cluster_that_is_not_there_is_told_in_one_line_before_anything_is_spen
 
 def runs_a_script(node: Any) -> bool:
     """Wait a while for a script that runs on a node."""
-    raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
+    raylet = psutil.Process(next(process.pid for kind, process in node.live_processes() if kind == "raylet"))
     for _ in range(600):
         commands = (" ".join(process.cmdline()) for process in raylet.children(recursive=True) if process.is_running())
         with suppress(psutil.Error):
