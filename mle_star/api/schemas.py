@@ -14,7 +14,8 @@ from mle_star.models.data_models import Direction, Modality, StepRecord, TaskTyp
 
 SERVERS_OWN = {
     "parallel_scripts", "warm", "cache", "require_isolation", "allow_network", "memory_limit", "disk_limit",
-    "max_processes", "output_limit", "models", "openai_api_key_env", "parallel_calls",
+    "max_processes", "output_limit", "models", "openai_api_key_env", "parallel_calls", "execution_backend",
+    "docker_image", "docker_url", "script_cpus", "script_gpus", "ray_address", "ray_shared_data",
 }  # fmt: skip
 """Settings beside paths and addresses that a request has no say in: they are the machine's, not the run's."""
 Line = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00]*$")]

@@ -35,13 +35,26 @@ def two_nodes() -> Iterator[Any]:
     """A cluster of a head that runs nothing and two nodes of one core each."""
     from ray.cluster_utils import Cluster as RayCluster
 
-    cluster = RayCluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
-    cluster.wait_for_nodes()
-    cluster.spare = nodes[0]
-    yield cluster
-    ray.shutdown()
-    cluster.shutdown()
+    cluster = RayCluster()
+    try:
+        start(cluster, num_cpus=0, include_dashboard=False)
+        cluster.spare, _ = [start(cluster, num_cpus=1) for _ in range(2)]
+        cluster.wait_for_nodes(timeout=120)
+        yield cluster
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def start(cluster: Any, **node: Any) -> Any:
+    """Start a node of a cluster; Ray gives up after 30 seconds, which a busy machine may need."""
+    for left in (2, 1, 0):
+        try:
+            return cluster.add_node(**node)
+        except Exception:
+            if not left:
+                raise
+    return None
 
 
 @pytest.fixture
@@ -117,7 +130,7 @@ async def test_scripts_on_a_node_that_is_killed_run_again_on_another(two_nodes: 
 
 
 async def test_a_run_whose_node_is_killed_ends_with_a_valid_submission(two_nodes: Any, tmp_path: Path) -> None:
-    lost = two_nodes.add_node(num_cpus=1)  # it wants the main thread
+    lost = start(two_nodes, num_cpus=1)  # it wants the main thread
     config = MLEStarConfig(
         model_provider="offline", execution_backend="ray", ray_address=two_nodes.address, parallel_scripts=2,
         num_retrieved_models=2, outer_loop_iterations=1, inner_loop_iterations=1, ensemble_iterations=1,
