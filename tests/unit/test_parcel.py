@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mle_star.execution import parcel
-from mle_star.execution.parcel import Parcel, unpack
+from mle_star.execution.parcel import Parcel, private_folder, state_of, unpack
 
 FILES = st.dictionaries(st.from_regex(r"[a-z]{1,8}(/[a-z]{1,8}\.csv)?", fullmatch=True), st.binary(max_size=3000))
 
@@ -81,3 +81,38 @@ def test_a_parcel_that_broke_off_leaves_nothing_that_looks_whole(tmp_path: Path)
     with pytest.raises(ConnectionError):
         unpack(packed.digest, broken)
     assert read(unpack(packed.digest, lambda: packed.chunks)) == {"train.csv": b"1" * 5_000}
+
+
+def test_folders_behind_links_are_packed_and_a_link_to_above_is_not_followed_for_ever(tmp_path: Path) -> None:
+    folder = written(tmp_path / "data", {"train.csv": b"1"})
+    (folder / "images").symlink_to(written(tmp_path / "elsewhere", {"one.png": b"2"}))
+    (folder / "again").symlink_to(folder)
+    packed = Parcel.pack(folder, lambda chunk: chunk)
+    assert read(unpack(packed.digest, lambda: packed.chunks)) == {"train.csv": b"1", "images/one.png": b"2"}
+
+
+def test_keys_and_runs_stay_at_home(tmp_path: Path) -> None:
+    folder = written(tmp_path / "data", {"train.csv": b"1", ".env": b"KEY=secret", "runs/run.csv": b"2"})
+    packed = Parcel.pack(folder, lambda chunk: chunk, [folder / "runs"])
+    assert read(unpack(packed.digest, lambda: packed.chunks)) == {"train.csv": b"1"}
+
+
+def test_a_file_with_two_names_is_packed_under_both(tmp_path: Path) -> None:
+    folder = written(tmp_path / "data", {"a.csv": b"12"})
+    (folder / "b.csv").hardlink_to(folder / "a.csv")
+    packed = Parcel.pack(folder, lambda chunk: chunk)
+    assert read(unpack(packed.digest, lambda: packed.chunks)) == {"a.csv": b"12", "b.csv": b"12"}
+
+
+def test_a_changed_file_changes_the_folders_state(tmp_path: Path) -> None:
+    folder = written(tmp_path / "data", {"train.csv": b"1"})
+    before = state_of(folder)
+    assert state_of(folder) == before
+    (folder / "train.csv").write_bytes(b"22")
+    assert state_of(folder) != before
+
+
+def test_a_folder_that_another_user_can_write_to_is_not_trusted(store: Path) -> None:
+    private_folder("mine").chmod(0o777)
+    with pytest.raises(PermissionError, match="not this user's own"):
+        private_folder("mine")
