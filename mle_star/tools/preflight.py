@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from mle_star.execution.isolation.detect import strongest
+from mle_star.execution.backend import backend_of
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.errors import ConfigError
 from mle_star.models.language_model import ModelSpec
@@ -52,18 +52,12 @@ def check_settings(config: MLEStarConfig) -> None:
 
 
 async def check_isolation(config: MLEStarConfig) -> str:
-    """Find out how scripts are isolated here; gives it in a line.
+    """Find out where scripts run and how they are isolated there; gives it in a line.
 
     Raises:
-        ConfigError: It is less than the settings demand.
+        ConfigError: They can't be run there, or are isolated less than the settings demand.
     """
-    isolation = await asyncio.to_thread(strongest)
-    if not isolation.reaches(config.require_isolation):
-        raise ConfigError(
-            f"--require-isolation {config.require_isolation}: there is no more than {isolation} here "
-            f"({'; '.join(isolation.problems)}); install bubblewrap, or run elsewhere"
-        )
-    return str(isolation)
+    return await asyncio.to_thread(backend_of(config).check)
 
 
 def check_retrieval(config: MLEStarConfig) -> None:
