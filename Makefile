@@ -20,10 +20,10 @@ run: $(READY) ## Solve examples/titanic offline: no model, no key, no network
 	$(BIN)/mle-star run examples/titanic --provider offline
 
 test: $(READY) ## Run the fast tests: unit and property
-	$(BIN)/python -m pytest -m "not integration and not slow"
+	$(BIN)/python -m pytest -n auto -m "not integration and not slow"
 
 integration: $(READY) ## Run the tests that start real scripts, servers and processes
-	$(BIN)/python -m pytest -m integration
+	$(BIN)/python -m pytest -m "integration and not long"
 
 llm: $(READY) ## Run the pipeline with a real language model, a tiny one, on the processor
 	$(BIN)/uv pip install --quiet --python $(BIN)/python xllamacpp

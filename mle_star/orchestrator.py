@@ -20,7 +20,7 @@ from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import RunResult, StepRecord, TaskBrief, TaskDescription, Usage
 from mle_star.models.errors import ConfigError, MLEStarError
 from mle_star.models.events import Event
-from mle_star.models.review import Review, ReviewAnswer
+from mle_star.models.review import WAITING, Review, ReviewAnswer
 from mle_star.tools.progress import task_name
 from mle_star.tools.run_folder import About, RunFolder, Status
 
@@ -127,13 +127,10 @@ class MLEStarOrchestrator:
         """Go on with a run and yield its progress. Raises as `resume`."""
         from mle_star.tools.preflight import check_isolation, check_models, check_settings
 
-        folder = await asyncio.to_thread(RunFolder.find, run, self.config.runs_dir)
-        about = await asyncio.to_thread(folder.about)
+        folder, about = await self._find(run)
         if not about.resumable:
             self.folder, self.result = folder, about.result
             return
-        if about.checkpoints != (self._checkpoints.name if self._checkpoints else "sqlite"):
-            raise ConfigError(f"the checkpoints of {about.run_id} are in {about.checkpoints}: resume it on its server")
         config = about.config.model_copy(update={"out_dir": folder.path})  # the folder may have been moved
         await asyncio.to_thread(check_settings, config)
         await check_isolation(config)
@@ -142,6 +139,30 @@ class MLEStarOrchestrator:
         async with aclosing(self._follow(folder, about, answers)) as events:
             async for event in events:
                 yield event
+
+    async def pending(self, run: str | Path) -> tuple[Review, ...]:
+        """Read from the checkpoint of a run that nobody drives what it waits for a person to answer.
+
+        Raises:
+            ConfigError: There is no such run, or its checkpoints are elsewhere.
+        """
+        from graphs.pipeline import builder
+        from mle_star.tools.checkpoints import SqliteCheckpoints
+
+        folder, about = await self._find(run)
+        if not about.resumable:
+            return ()
+        async with (self._checkpoints or SqliteCheckpoints()).of(folder.path) as saver:
+            graph = builder.compile(checkpointer=saver, name="mle_star")
+            state = await graph.aget_state({"configurable": {"thread_id": about.run_id}})
+        return tuple(Review(id=one.id, **one.value) for one in state.interrupts)
+
+    async def _find(self, run: str | Path) -> tuple[RunFolder, About]:
+        folder = await asyncio.to_thread(RunFolder.find, run, self.config.runs_dir)
+        about = await asyncio.to_thread(folder.about)
+        if about.resumable and about.checkpoints != (self._checkpoints.name if self._checkpoints else "sqlite"):
+            raise ConfigError(f"the checkpoints of {about.run_id} are in {about.checkpoints}: resume it on its server")
+        return folder, about
 
     def pause(self) -> None:
         """Stop at the end of the steps that are under way; the result is then `paused`. Safe from any thread."""
@@ -197,7 +218,7 @@ class MLEStarOrchestrator:
                         yield Event.model_validate(payload)
                     asked = (await graph.aget_state(thread)).interrupts
                     self.reviews = tuple(Review(id=one.id, **one.value) for one in asked)
-                    ending = ("paused", "waiting for a person's review") if asked else None
+                    ending = ("paused", WAITING) if asked else None
                 except GraphDrained:
                     ending = ("paused", "paused")
                 except Exception as error:

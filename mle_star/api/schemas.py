@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
 
@@ -11,13 +10,24 @@ from mle_star.api.insight import AgentView, AttemptView
 from mle_star.api.store import RunRecord
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import Direction, Modality, StepRecord, TaskType, Usage
+from mle_star.models.review import Review, ReviewAnswer
 
-SERVERS_OWN = {
-    "parallel_scripts", "warm", "cache", "require_isolation", "allow_network", "memory_limit", "disk_limit",
-    "max_processes", "output_limit", "models", "openai_api_key_env", "parallel_calls", "execution_backend",
-    "docker_image", "docker_url", "script_cpus", "script_gpus", "ray_address", "ray_shared_data",
+RUNS_OWN = {
+    "num_retrieved_models", "outer_loop_iterations", "inner_loop_iterations", "ensemble_iterations", "num_solutions",
+    "max_debug_retries", "leakage_check", "subsample_size", "seed", "model_provider", "model_id", "temperature",
+    "max_tokens", "context_tokens", "model_timeout", "model_retries", "reply_retries", "time_limit", "script_timeout",
+    "search_engine", "search_queries", "search_pages", "token_budget", "cost_budget", "review", "ollama_base_url",
+    "openai_base_url",
 }  # fmt: skip
-"""Settings beside paths and addresses that a request has no say in: they are the machine's, not the run's."""
+"""Settings that a request may give; an address, only where the server lets requests name addresses."""
+SERVERS_OWN = {
+    "runs_dir", "out_dir", "prompts_dir", "model_cards", "prices", "reply_cache", "models", "openai_api_key_env",
+    "parallel_calls", "parallel_scripts", "warm", "cache", "require_isolation", "allow_network", "memory_limit",
+    "disk_limit", "max_processes", "output_limit", "execution_backend", "docker_image", "docker_url", "script_cpus",
+    "script_gpus", "ray_address", "ray_shared_data",
+}  # fmt: skip
+"""Settings that a request has no say in: the machine's, its files', its keys'. A new one is in neither until it is put
+into one of the two; a request can't give it before."""
 Line = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00]*$")]
 Prose = Annotated[str, StringConstraints(max_length=200_000, pattern=r"^[^\x00]*$")]
 
@@ -28,18 +38,12 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
 
-def _touches_files(annotation: Any) -> bool:
-    return annotation is Path or any(_touches_files(part) for part in get_args(annotation))
-
-
 def request_fields(endpoints: bool) -> dict[str, Any]:
     """List the settings that a request may give: none that leads to this machine's files or, by default, elsewhere."""
     return {
         name: field
         for name, field in MLEStarConfig.model_fields.items()
-        if name not in SERVERS_OWN
-        and not _touches_files(field.annotation)
-        and (endpoints or not name.endswith(("_url", "_urls")))
+        if name in RUNS_OWN and (endpoints or not name.endswith("_url"))
     }
 
 
@@ -51,9 +55,18 @@ RunConfig: type[Request] = create_model(
 )
 
 
+def _either(given: str, other: str) -> dict[str, Any]:
+    named = {given: {"type": "string", "minLength": 1}, other: {"enum": [None, ""]}}
+    return {"required": [given], "properties": named}
+
+
 class TaskRequest(Request):
     """What is to be solved: an uploaded data set, or a folder that the server knows."""
 
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"oneOf": [_either("dataset", "dataset_path"), _either("dataset_path", "dataset")]},
+    )
     dataset: Line | None = Field(None, description="Id of an uploaded data set.", examples=["titanic-1a2b3c4d"])
     dataset_path: Line | None = Field(None, description="Folder under one of the server's roots, instead.")
     description: Prose = Field("", description="The task in words; left out: what the folder says.")
@@ -81,6 +94,26 @@ class StartRequest(Request):
     )
     task: TaskRequest
     config: RunConfig = Field(default_factory=RunConfig)
+
+
+class ReviewAnswers(Request):
+    """A person's answers to what a run waits for."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"answers": {"4cf0e1d2a3b4c5d6": {"action": "edit", "plan": "Use target encoding."}}}]
+        },
+    )
+    answers: dict[str, ReviewAnswer] = Field(
+        min_length=1, max_length=1_000, description="By the reviews' ids; what is left out is asked again."
+    )
+
+
+class ReviewList(BaseModel):
+    """What a run waits for a person to answer."""
+
+    reviews: list[Review]
 
 
 class RunSummary(BaseModel):

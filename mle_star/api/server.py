@@ -50,7 +50,7 @@ def create_app(settings: ServerSettings | None = None) -> FastAPI:
     for module in (pipeline, runs, system):
         app.include_router(module.router)
     app.include_router(live.router)
-    app.mount("/api/datasets/upload", datasets.tus_app(app.state.uploads))
+    app.include_router(datasets.tus_router(app.state.uploads), include_in_schema=False)
     app.include_router(datasets.router)
     app.add_middleware(
         CORSMiddleware, allow_origins=list(settings.allowed_origins), allow_methods=["*"], allow_headers=["*"],

@@ -21,13 +21,15 @@ import structlog
 from mle_star.api.hub import Hub
 from mle_star.api.insight import Follower
 from mle_star.api.metrics import Metrics
-from mle_star.api.problems import Problem
+from mle_star.api.problems import FieldProblem, Problem
+from mle_star.api.reviewing import Answers, answers_for, forget_answers, keep_answers, kept_answers
 from mle_star.api.settings import ServerSettings
 from mle_star.api.store import FINAL, RunRecord, RunStore, Source
 from mle_star.api.waiting import DATABASE, DISK, disk_is_full, what_it_waits_for
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import RunResult, TaskDescription
 from mle_star.models.errors import ConfigError
+from mle_star.models.review import WAITING, Review
 from mle_star.orchestrator import MLEStarOrchestrator
 from mle_star.tools.checkpoints import Checkpoints
 from mle_star.tools.progress import task_name
@@ -69,6 +71,7 @@ class RunService:
         self._followers: OrderedDict[str, Follower] = OrderedDict()
         self._watcher: asyncio.Task[None] | None = None
         self._changed = asyncio.Condition()
+        self._answering = asyncio.Lock()
         self._unanswered = 0
         self._behind = False
 
@@ -145,7 +148,8 @@ class RunService:
         if record.status == "stopping":
             raise Problem(409, "the run is being stopped: it goes on to its submission and ends")
         if record.status in ("queued", "paused"):
-            self._note(record, status="paused", wish="pause", queued=None, reason="")
+            reason = WAITING if record.reason == WAITING else ""
+            self._note(record, status="paused", wish="pause", queued=None, reason=reason)
         elif record.status == "running":
             self._note(record, status="pausing", wish="pause", reason="")
             self._drain(run_id)
@@ -162,6 +166,8 @@ class RunService:
         self._refuse_when_closing()
         if record.status == "stopping":
             raise Problem(409, "the run is being stopped: it goes on to its submission and ends")
+        if record.status == "paused" and record.reason == WAITING:
+            raise Problem(409, "the run waits for a person's review: answer it")
         if record.status in ("paused", "failed", "killed"):
             stopped = await asyncio.to_thread(lambda: RunFolder(Path(record.folder)).stopped)
             wish = "stop" if stopped else "run"
@@ -169,6 +175,34 @@ class RunService:
             self._note(record, status=status, wish=wish, queued=time.time(), reason="")
         elif record.status == "pausing":
             self._note(record, wish="run")
+        await self._save()
+        self._pump()
+        return await self.get(run_id)
+
+    async def reviews(self, run_id: str) -> tuple[Review, ...]:
+        """List what a run waits for a person to answer; nothing while it is at work."""
+        record = await self.get(run_id)
+        if run_id in self._live or record.status not in ("paused", "failed", "killed"):
+            return ()
+        return await self._orchestrator(record).pending(Path(record.folder))
+
+    async def answer(self, run_id: str, answers: Answers) -> RunRecord:
+        """Have a run go on with what a person answered; what was not answered is asked again."""
+        async with self._answering:
+            record = await self._own(run_id)
+            self._refuse_when_closing()
+            pending = {review.id for review in await self.reviews(run_id)}
+            if not pending:
+                raise Problem(409, "the run waits for no review")
+            if unknown := sorted(answers.keys() - pending):
+                message = "there is no such review: it may have been answered already"
+                raise Problem(
+                    422, message, [FieldProblem(field=f"answers.{name}", message=message) for name in unknown]
+                )
+            await asyncio.to_thread(keep_answers, Path(record.folder), answers)
+            if run_id in self._live or self._open[run_id].queued is not None:
+                raise Problem(409, "someone else had the run go on meanwhile")
+            self._note(record, status="queued", wish="run", queued=time.time(), reason="")
         await self._save()
         self._pump()
         return await self.get(run_id)
@@ -253,24 +287,31 @@ class RunService:
         for record in self._queue()[: self.settings.max_concurrent_runs - len(self._live)]:
             status = "stopping" if record.wish == "stop" else "running"
             self._note(record, status=status, queued=None, reason="")
-            config = MLEStarConfig.model_construct(runs_dir=Path(record.folder).parent)
-            orchestrator = MLEStarOrchestrator(config, self._checkpoints)
+            orchestrator = self._orchestrator(record)
             task = asyncio.create_task(self._drive(record.run_id, orchestrator), name=f"run {record.run_id}")
             self._live[record.run_id] = Live(orchestrator, task)
+
+    def _orchestrator(self, record: RunRecord) -> MLEStarOrchestrator:
+        config = MLEStarConfig.model_construct(runs_dir=Path(record.folder).parent)
+        return MLEStarOrchestrator(config, self._checkpoints)
 
     async def _drive(self, run_id: str, orchestrator: MLEStarOrchestrator) -> None:
         structlog.contextvars.bind_contextvars(run_id=run_id)
         record, error = self._open[run_id], None
+        folder = Path(record.folder)
         follower = self.follower(record)
         with suppress(OSError):
             await asyncio.to_thread(follower.refresh)
         self.metrics.begin(run_id, follower.usage)
         self._live[run_id].told = follower.view.seq if follower.view else 0
         try:
-            async with aclosing(orchestrator.stream_resume(Path(record.folder))) as events:
+            kept = await asyncio.to_thread(kept_answers, folder)
+            answers = await answers_for(orchestrator, folder, kept, stopped=record.wish == "stop")
+            async with aclosing(orchestrator.stream_resume(folder, answers)) as events:
                 async for event in events:
                     self.hub.poke(run_id)
                     log.info(event.kind, step=event.step, agent=event.agent, score=event.score, error=event.error)
+            await asyncio.to_thread(forget_answers, folder)
         except asyncio.CancelledError:
             log.info("cut off after the grace time")
         except Exception as caught:
@@ -282,15 +323,17 @@ class RunService:
                 live.cut.cancel()
             with suppress(Exception):
                 await self._look_at(run_id)
-            await self._settle(run_id, orchestrator.result, error, live.because)
+            await self._settle(run_id, orchestrator, error, live.because)
             self._live.pop(run_id)
             self.hub.poke(run_id)
             await self._save()
             self._pump()
 
-    async def _settle(self, run_id: str, result: RunResult | None, error: Exception | None, because: str) -> None:
+    async def _settle(
+        self, run_id: str, orchestrator: MLEStarOrchestrator, error: Exception | None, because: str
+    ) -> None:
         """Say what became of a run that is not driven any more."""
-        record = self._open[run_id]
+        record, result = self._open[run_id], orchestrator.result
         if error is None and result is not None and result.status in FINAL:
             folder = RunFolder(Path(record.folder))
             self._ended(record, await asyncio.to_thread(folder.about))
@@ -302,6 +345,8 @@ class RunService:
                 record, status="failed", wish="pause" if record.wish != "stop" else "stop", reason=reason[:1_000]
             )
             self.metrics.end(run_id, "failed", record.seconds)
+        elif orchestrator.reviews and record.wish != "stop":
+            self._note(record, status="paused", wish="pause", reason=WAITING)
         elif record.wish == "pause":
             self._note(record, status="paused", reason="")
         elif because:

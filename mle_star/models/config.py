@@ -162,7 +162,7 @@ class MLEStarConfig(BaseSettings):
             id="offline" if provider == "offline" else self._choice("id", *roles) or self.model_id,
             base_url=base_url,
             temperature=self.temperature if temperature is None else temperature,
-            max_tokens=self.max_tokens,
+            max_tokens=min(self.max_tokens, (self.context_tokens or 2 * self.max_tokens) // 2),
             context_tokens=self.context_tokens,
             limit_name=limit_name(base_url),
             timeout=self.model_timeout,

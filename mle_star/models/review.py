@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import ConfigDict, model_validator
 
 from mle_star.models.data_models import Frozen
+
+WAITING = "waiting for a person's review"
+"""Why a run with reviews to answer is paused."""
 
 
 class Review(Frozen):
@@ -17,14 +20,32 @@ class Review(Frozen):
     step: str
     summary: str
     """Of the ablation study."""
+    script: str
+    """The solution that is refined."""
     code_block: str
     plan: str
     refused: str = ""
     """Why the answer before can't be used."""
 
 
+def _words(*names: str) -> dict[str, Any]:
+    """Say in JSON Schema that a field holds words."""
+    return {"required": list(names), "properties": {name: {"type": "string", "pattern": r"\S"} for name in names}}
+
+
+FORMS: list[Any] = [
+    {"properties": {"action": {"enum": ["go on", "skip"]}}},
+    {"required": ["action"], "properties": {"action": {"const": "edit"}},
+     "anyOf": [_words("plan"), _words("code_block")]},
+    {"required": ["action"], "properties": {"action": {"const": "instruct"}}, "allOf": [_words("instruction")]},
+]  # fmt: skip
+"""What each action needs, in JSON Schema: the validator below, for whoever reads the API's description."""
+
+
 class ReviewAnswer(Frozen):
     """What a person answers."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": FORMS})
 
     action: Literal["go on", "edit", "instruct", "skip"] = "go on"
     plan: str | None = None

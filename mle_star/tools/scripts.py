@@ -187,6 +187,8 @@ class Scripts:
         record = json.dumps({"digest": digest, "step": draft.step, "result": result.model_dump()}, indent=1)
         await asyncio.to_thread(write_atomically, Path(result.script_path).with_suffix(".json"), record)
         self._known[digest] = result
+        if result.ok and draft.delivers == "score":
+            self._run.longest_script = max(self._run.longest_script, result.seconds)
         await self._run.emit(
             "script finished", step=draft.step, agent=draft.agent, score=result.score, message=message,
             seconds=result.seconds, error=result.error,

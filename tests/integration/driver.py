@@ -1,8 +1,8 @@
 """A run in a process of its own, which a test may kill: `python -m tests.integration.driver PLACE`.
 
-It begins the run in PLACE/run, or resumes it. The model and the scripts are scripted but for their work: every model
-call and every script that completes appends a line to PLACE/calls or PLACE/scripts. What they say and score follows
-from what they were given, so that two runs come to the same.
+It begins the run in PLACE/run, or resumes it. The model and the scripts are scripted but for their work. For every
+model call and every script that completes, a line is appended to PLACE/calls or PLACE/scripts. What they say and score
+follows from what they were given, so that two runs come to the same.
 """
 
 from __future__ import annotations
@@ -12,38 +12,36 @@ import hashlib
 import json
 import re
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+from mle_star.execution.runner import Job, run_script
 from mle_star.models.config import MLEStarConfig
-from mle_star.models.data_models import TaskDescription
+from mle_star.models.data_models import ExecutionResult, TaskDescription
 from mle_star.orchestrator import MLEStarOrchestrator
-from mle_star.tools import chat
+from mle_star.tools import chat, scripts
 from tests.stage import extraction
 from tests.support import SUBMISSION, ScriptedModel, default_replies, fenced, section
 
 SETTINGS: dict[str, Any] = {
     "num_solutions": 2, "num_retrieved_models": 2, "outer_loop_iterations": 2, "inner_loop_iterations": 2,
     "ensemble_iterations": 2, "max_debug_retries": 1, "model_provider": "offline",
+    "cache": False,
 }  # fmt: skip
 SCRIPT = """\
 prepared = {number}
 part_0 = {number}
 part_1 = {number}
-import hashlib, time, zlib
+import time, zlib
 text = open(__file__, "rb").read()
 time.sleep(0.05)
 if zlib.crc32(text) % 11 == 0:
     raise RuntimeError("bad luck")
 print("Final Validation Performance:", zlib.crc32(text) % 1000 / 1000)
-open("../../../scripts", "a").write(hashlib.sha256(text).hexdigest() + "\\n")
 """
-SUBMISSION_SCRIPT = f"""\
-import hashlib
-open("final/submission.csv", "w").write({SUBMISSION!r})
-open("../../../scripts", "a").write(hashlib.sha256(open(__file__, "rb").read()).hexdigest() + "\\n")
-"""
+SUBMISSION_SCRIPT = f"open('final/submission.csv', 'w').write({SUBMISSION!r})\n"
 
 
 def key(messages: list[Any]) -> str:
@@ -104,9 +102,23 @@ def make_model(calls: Path) -> MarkingModel:
     return MarkingModel(replies=replies, calls=calls)
 
 
+def marking(marks: Path) -> Callable[[Job], Awaitable[ExecutionResult]]:
+    """Make a runner that appends a line for every script that has completed: a script itself can't write there."""
+
+    async def run(job: Job) -> ExecutionResult:
+        result = await run_script(job)
+        if result.error is None:
+            with marks.open("a") as file:
+                file.write(hashlib.sha256(job.script.read_bytes()).hexdigest() + "\n")
+        return result
+
+    return run
+
+
 def main(place: Path) -> None:
     model = make_model(place / "calls")
     chat.make_model = lambda config: model
+    scripts.run_script = marking(place / "scripts")  # type: ignore[assignment]
     orchestrator = MLEStarOrchestrator(MLEStarConfig(out_dir=place / "run", _env_file=None, **SETTINGS))
     if (place / "run" / "run.json").exists():
         result = asyncio.run(orchestrator.resume(place / "run"))

@@ -1,7 +1,7 @@
 """`mle-star serve` in a process of its own, which a test may kill: `python -m tests.integration.served PLACE ...`.
 
-The model and the scripts are scripted as in `driver`: each that completes appends a line to PLACE/calls or
-PLACE/scripts. Where PLACE/gate is, scripts of candidates wait until it is gone.
+The model and the scripts are scripted as in `driver`: each call that completes appends a line to PLACE/calls. While a
+task's data holds `gate.csv`, the scripts of candidates wait.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 from websockets.asyncio.client import connect
@@ -32,8 +32,13 @@ SMALL = {
 }  # fmt: skip
 
 
+GATE = 'import os, time\nwhile os.path.exists("input/gate.csv"):\n    time.sleep(0.05)\n'
+
+
 class Served:
     """A server that listens on a port of its own, in a folder of its own."""
+
+    command: ClassVar = ["tests.integration.served"]
 
     def __init__(self, place: Path, **environment: str) -> None:
         self.place = place
@@ -57,7 +62,7 @@ class Served:
         own = {"MLE_STAR_SERVER_RETRY_SECONDS": "0.5", "MLE_STAR_SERVER_GRACE": "20", "PYTHONPATH": str(ROOT)}
         with (self.place / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.integration.served", str(self.place), "serve", "--port", str(self.port)],
+                [sys.executable, "-m", *self.command, str(self.place), "serve", "--port", str(self.port)],
                 cwd=self.place, env=kept | own | self.environment, stdout=log, stderr=log,
             )  # fmt: skip
         until = time.monotonic() + SECONDS
@@ -140,6 +145,8 @@ async def watch(server: Served, run_id: str, after: int = 0) -> AsyncIterator[di
 if __name__ == "__main__":
     place = Path(sys.argv[1])
     model = make_model(place / "calls")
+    candidate = model.replies["candidate_evaluator"]
+    model.replies["candidate_evaluator"] = lambda prompt: candidate(prompt).replace("\n", f"\n{GATE}", 1)
     chat.make_model = lambda config: model  # type: ignore[assignment]
     from mle_star.cli import main
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from langgraph_sdk import get_client
+from websockets.asyncio.client import connect
+
+from tests.integration.served import start, upload, wait_for
+from tests.support import make_task_folder
 
 pytestmark = pytest.mark.integration
 REPO = Path(__file__).parents[2]
@@ -23,6 +29,9 @@ SETTINGS = {
     "inner_loop_iterations": 1,
     "ensemble_iterations": 1,
 }
+ONE_CANDIDATE = {
+    "num_solutions": 1, "num_retrieved_models": 1, "outer_loop_iterations": 0, "ensemble_iterations": 0,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +104,42 @@ async def test_a_whole_run_streams_its_events_and_leaves_a_valid_submission(serv
     assert Path(values["submission_path"]).is_file()
 
 
+async def test_a_person_steers_both_paths_over_the_sdk(server: str, tmp_path: Path) -> None:
+    client = get_client(url=server)
+    thread_id = (await client.threads.create())["thread_id"]
+    context = SETTINGS | {"runs_dir": str(tmp_path), "review": "plan", "ensemble_iterations": 0}
+    task = {"task": {"dataset_path": str(REPO / "examples" / "penguins")}}
+
+    async def waiting(**how: Any) -> dict[str, dict[str, Any]]:
+        """Run until the run waits or ends; give the questions by their steps, each with its id."""
+        await client.runs.wait(thread_id, "mle_star", context=context, **how)
+        found = (await client.threads.get_state(thread_id))["interrupts"]
+        return {one["value"]["step"]: one["value"] | {"id": one["id"]} for one in found}
+
+    questions = await waiting(input=task)
+    assert set(questions) == {"p1.t0.review", "p2.t0.review"}
+    assert (await client.threads.get(thread_id))["status"] == "interrupted"
+    for question in questions.values():
+        assert question["summary"]
+        assert question["plan"]
+        assert question["code_block"] in question["script"]
+    first, second = questions["p1.t0.review"]["id"], questions["p2.t0.review"]["id"]
+
+    answers: dict[str, Any] = {first: {"action": "edit", "code_block": "no_such_line = 1"}, second: "skip"}
+    again = await waiting(command={"resume": answers})
+    assert set(again) == {"p1.t0.review"}
+    assert "code block" in again["p1.t0.review"]["refused"]
+
+    edited = {"action": "edit", "plan": "Bin the bill's length into quantiles."}
+    assert not await waiting(command={"resume": {again["p1.t0.review"]["id"]: edited}})
+    values = (await client.threads.get_state(thread_id))["values"]
+    assert Path(values["submission_path"]).is_file()
+    (folder,) = tmp_path.iterdir()
+    coder = [path.read_text() for path in (folder / "replies").glob("*-coder*.md")]
+    assert len(coder) == 1
+    assert edited["plan"] in coder[0]
+
+
 async def test_a_task_that_can_not_be_used_fails_with_one_clear_line(server: str, tmp_path: Path) -> None:
     client = get_client(url=server)
     thread = await client.threads.create()
@@ -111,3 +156,22 @@ async def test_a_task_that_can_not_be_used_fails_with_one_clear_line(server: str
     ]
     assert errors
     assert "nowhere" in str(errors[0])
+
+
+async def test_our_own_api_is_served_beside_langgraphs(server: str, tmp_path: Path) -> None:
+    task = make_task_folder(tmp_path / "task")
+    async with httpx.AsyncClient(base_url=server, timeout=60) as client:
+        assert (await client.get("/health")).json()["status"] == "ok"
+        assert (await client.get("/ready")).status_code == 200
+        run_id = await start(client, await upload(client, task), **ONE_CANDIDATE)
+        last = await wait_for(client, run_id, "succeeded")
+        assert last["submission"]
+        assert last["run"]["source"] == "server"
+        download = await client.get(f"/api/submission/download/{run_id}")
+        assert download.text.splitlines()[0] == "id,y"
+        async with connect(f"{server.replace('http', 'ws')}/ws/pipeline/{run_id}") as messages:
+            kinds = [json.loads(message)["type"] async for message in messages]
+        assert (kinds[0], kinds[-1]) == ("status", "end")
+        refused = await client.post("/api/pipeline/start", json={"task": {}})
+        assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")
+    assert await get_client(url=server).threads.search() is not None, "LangGraph's own API is there as well"

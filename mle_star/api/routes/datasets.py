@@ -6,11 +6,10 @@ import asyncio
 from pathlib import Path as FilePath
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, FastAPI, File, Form, Path, UploadFile
+from fastapi import APIRouter, File, Form, Path, UploadFile
 from tuspyserver import create_tus_router
 from tuspyserver.storage.local import LocalFileStorage
 
-from mle_star.api import problems
 from mle_star.api.problems import Problem, responses
 from mle_star.api.routes.common import Service, UploadFolder
 from mle_star.api.schemas import DatasetList, DatasetView
@@ -64,13 +63,11 @@ async def delete(dataset: DatasetId, uploads: UploadFolder, service: Service) ->
     await uploads.remove(dataset)
 
 
-def tus_app(uploads: Uploads) -> FastAPI:
-    """Make the app that takes chunks: tus 1.0, at /api/datasets/upload.
+def tus_router(uploads: Uploads) -> APIRouter:
+    """Make the routes that take chunks: tus 1.0, at /api/datasets/upload.
 
     `Upload-Metadata` gives `filename`, `filetype` and the id of the `dataset` that the file goes into.
     """
-    app = FastAPI(openapi_url=None)
-    problems.install(app)
 
     async def before(metadata: dict[str, Any], info: dict[str, Any]) -> None:
         safe_name(str(metadata.get("filename") or ""))
@@ -82,11 +79,9 @@ def tus_app(uploads: Uploads) -> FastAPI:
         await asyncio.to_thread(uploads.add, str(metadata["dataset"]), str(metadata["filename"]), FilePath(path))
         await asyncio.to_thread(FilePath(f"{path}.info").unlink, True)
 
-    app.include_router(
-        create_tus_router(
-            prefix="api/datasets/upload", files_dir=str(uploads.partial), max_size=uploads.settings.max_upload,
-            days_to_keep=2, on_upload_complete=cast(Any, done), pre_create_hook=cast(Any, before),
-            strict_offset_validation=True, storage=LocalFileStorage(str(uploads.partial)),
-        )
+    router: APIRouter = create_tus_router(
+        prefix="api/datasets/upload", files_dir=str(uploads.partial), max_size=uploads.settings.max_upload,
+        days_to_keep=2, on_upload_complete=cast(Any, done), pre_create_hook=cast(Any, before),
+        strict_offset_validation=True, storage=LocalFileStorage(str(uploads.partial)),
     )  # fmt: skip
-    return app
+    return router

@@ -14,6 +14,8 @@ from mle_star.api.routes.common import Limit, RunId, Service, Settings, UploadFo
 from mle_star.api.schemas import (
     PathStatus,
     Progress,
+    ReviewAnswers,
+    ReviewList,
     RunPage,
     RunStatus,
     RunSummary,
@@ -92,6 +94,19 @@ async def resume(run_id: RunId, service: Service) -> RunSummary:
 async def stop(run_id: RunId, service: Service) -> RunSummary:
     """Go straight to the submission with the best so far, and end."""
     record = await service.stop(run_id)
+    return RunSummary.of(record, service.place(run_id))
+
+
+@router.get("/review/{run_id}", responses=responses(404))
+async def reviews(run_id: RunId, service: Service) -> ReviewList:
+    """List what a run waits for a person to answer; empty while it is at work."""
+    return ReviewList(reviews=list(await service.reviews(run_id)))
+
+
+@router.post("/review/{run_id}", responses=responses(404, 409))
+async def answer(run_id: RunId, request: ReviewAnswers, service: Service) -> RunSummary:
+    """Answer reviews: go on with the plan, edit it or its block, instruct in words, or skip. The run goes on."""
+    record = await service.answer(run_id, request.answers)
     return RunSummary.of(record, service.place(run_id))
 
 

@@ -7,12 +7,13 @@ import io
 import stat
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from mle_star.api.hub import Hub
 from mle_star.api.logs import hide_secrets
+from mle_star.api.schemas import RUNS_OWN, SERVERS_OWN, request_fields
 from mle_star.api.settings import ServerSettings
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.errors import ConfigError
@@ -123,7 +124,8 @@ async def test_a_link_out_of_a_root_is_refused(serve: Serve, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "name", ["runs_dir", "out_dir", "prompts_dir", "ollama_base_url", "parallel_scripts", "nonsense"]
+    "name",
+    ["runs_dir", "out_dir", "prompts_dir", "ollama_base_url", "parallel_scripts", "models", "reply_cache", "nonsense"],
 )
 async def test_a_request_has_no_say_in_the_servers_own_settings(serve: Serve, name: str, tmp_path: Path) -> None:
     make_task_folder(tmp_path / "root" / "task")
@@ -132,6 +134,24 @@ async def test_a_request_has_no_say_in_the_servers_own_settings(serve: Serve, na
         reply = await client.post("/api/pipeline/start", json=body)
         assert reply.status_code == 422
         assert [error["field"] for error in reply.json()["errors"]] == [f"config.{name}"]
+
+
+def touches_files(annotation: Any) -> bool:
+    return annotation is Path or any(touches_files(part) for part in get_args(annotation))
+
+
+def test_each_setting_of_a_run_is_known_to_be_a_requests_or_the_servers() -> None:
+    unclassified = MLEStarConfig.model_fields.keys() - RUNS_OWN - SERVERS_OWN
+    assert not unclassified, "say in mle_star/api/schemas.py whether a request may give it: RUNS_OWN, SERVERS_OWN"
+    assert not RUNS_OWN & SERVERS_OWN
+    assert MLEStarConfig.model_fields.keys() == RUNS_OWN | SERVERS_OWN
+
+
+@pytest.mark.parametrize("name", sorted(RUNS_OWN))
+def test_no_setting_that_a_request_may_give_names_a_file_or_a_key(name: str) -> None:
+    assert not touches_files(MLEStarConfig.model_fields[name].annotation)
+    assert "key" not in name
+    assert ("url" in name) == (name not in request_fields(endpoints=False))
 
 
 async def test_each_bad_field_is_named(serve: Serve) -> None:
