@@ -25,7 +25,7 @@ from mle_star.execution.isolation.detect import NOBODY, links_out_of
 from mle_star.execution.isolation.policy import Level
 from mle_star.execution.runner import GRACE, THREAD_VARIABLES, Job, judge, kernel_kills, report_of
 from mle_star.execution.slots import Share, slots_here
-from mle_star.execution.watch import Breach, Watch, start_of
+from mle_star.execution.watch import Breach, Watch, out_of_memory, start_of
 from mle_star.execution.workdir import clear
 from mle_star.models.data_models import ExecutionResult
 from mle_star.models.errors import ConfigError, MLEStarError
@@ -160,6 +160,7 @@ async def _follow(job: Job, container: Container, marker: bytes) -> ExecutionRes
     own_thread = ThreadPoolExecutor(1)  # it waits as long as the script runs
     started = time.monotonic()
     ended: asyncio.Future[Any] = asyncio.get_running_loop().run_in_executor(own_thread, _stream, container, job, marker)
+    ended.add_done_callback(lambda end: end.cancelled() or end.exception())  # a cancelled run asks for it no more
     own_thread.shutdown(wait=False)
     await asyncio.to_thread(job.log.touch)
     watch = Watch(0, job.log, job.workdir, job.limits)  # memory and processes are the engine's to bound
@@ -173,6 +174,8 @@ async def _follow(job: Job, container: Container, marker: bytes) -> ExecutionRes
         breach = breach or Breach("timeout", f"The script ran out of its {job.timeout:.0f} seconds and was stopped.")
         await asyncio.to_thread(_kill, container)
     ending = await asyncio.wait_for(ended, GRACE)
+    if breach is None and ending.out_of_memory and ending.code:
+        breach = out_of_memory(job.limits)
     killed = ending.out_of_memory or await asyncio.to_thread(kernel_kills) > kills
     return await asyncio.to_thread(judge, job, ending.code, breach, time.monotonic() - started, killed)
 
