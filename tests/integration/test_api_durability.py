@@ -23,7 +23,15 @@ AT_ONCE = 2 * 2 * RUNS
 
 
 @pytest.fixture
-def served(tmp_path: Path, database: dict[str, str]) -> Iterator[Served]:
+def served(tmp_path: Path) -> Iterator[Served]:
+    server = Served(tmp_path, MLE_STAR_SERVER_MAX_CONCURRENT_RUNS=str(RUNS)).start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def on_either(tmp_path: Path, database: dict[str, str]) -> Iterator[Served]:
+    """On SQLite, and on PostgreSQL."""
     server = Served(tmp_path, MLE_STAR_SERVER_MAX_CONCURRENT_RUNS=str(RUNS), **database).start()
     yield server
     server.close()
@@ -65,9 +73,11 @@ async def paid_for(served: Served, count: int) -> None:
             await asyncio.sleep(0.05)
 
 
-@pytest.mark.parametrize("seed", [1])
-async def test_runs_go_on_by_themselves_after_kill_9_and_no_event_is_lost_or_doubled(served: Served, seed: int) -> None:
-    chance = random.Random(seed)
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 21))])
+async def test_runs_go_on_by_themselves_after_kill_9_and_no_event_is_lost_or_doubled(
+    on_either: Served, seed: int
+) -> None:
+    served, chance = on_either, random.Random(seed)
     runs = await begin(served, RUNS)
     seen: dict[str, list[int]] = {run_id: [] for run_id in runs}
     for _ in range(3):
