@@ -20,7 +20,7 @@ run: $(READY) ## Solve examples/titanic offline: no model, no key, no network
 	$(BIN)/mle-star run examples/titanic --provider offline
 
 test: $(READY) ## Run the fast tests: unit and property
-	$(BIN)/python -m pytest -m "not integration and not slow"
+	$(BIN)/python -m pytest -n auto -m "not integration and not slow"
 
 integration: $(READY) ## Run the tests that start real scripts, servers and processes
 	$(BIN)/python -m pytest -m "integration and not long"

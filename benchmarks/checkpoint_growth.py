@@ -60,7 +60,7 @@ def bytes_per_step(loops: int) -> float:
         use_model(patch, make_model(loops))
         config = MLEStarConfig(
             out_dir=folder / "run", num_solutions=1, num_retrieved_models=1, ensemble_iterations=0,
-            outer_loop_iterations=loops, inner_loop_iterations=loops,
+            outer_loop_iterations=loops, inner_loop_iterations=loops, model_provider="offline",
         )  # fmt: skip
         task = TaskDescription.from_directory(make_task_folder(folder / "task"))
         result = asyncio.run(MLEStarOrchestrator(config).run(task))

@@ -13,6 +13,7 @@ import argparse
 import json
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 from statistics import mean
 
@@ -59,7 +60,8 @@ def grade(brief: TaskBrief, answers: pd.DataFrame, submission: pd.DataFrame) -> 
 
 def ours(task: Path, brief: TaskBrief, seed: int, work: Path) -> tuple[pd.DataFrame, float]:
     """Run the whole pipeline with the embedded model; returns the submission and the seconds."""
-    config = MLEStarConfig(model_provider="offline", seed=seed, runs_dir=work)
+    # without the cache, which would answer for scripts that an earlier run has run and make the wall time a fiction
+    config = MLEStarConfig(model_provider="offline", seed=seed, runs_dir=work, cache=False)
     started = time.monotonic()
     result = MLEStarOrchestrator(config).run_sync(TaskDescription.from_directory(task))
     assert result.submission_path, f"no submission: {result.message}"
@@ -127,8 +129,23 @@ def as_submission(
     return ids.assign(**{columns[0]: values[:, 1]})
 
 
+def scores_of(task: Path, brief: TaskBrief, answers: pd.DataFrame, seed: int, autogluon: bool) -> dict[str, float]:
+    """Run every rival once; returns the scores by name, and the seconds that our run took."""
+    with tempfile.TemporaryDirectory() as work:
+        submission, seconds = ours(task, brief, seed, Path(work))
+        scores = {
+            "seconds": round(seconds, 1),
+            "MLE-STAR": grade(brief, answers, submission),
+            "LightGBM": grade(brief, answers, lightgbm_default(task, brief, seed)),
+        }
+        if autogluon:
+            rival = autogluon_medium(task, brief, seconds, Path(work) / "autogluon")
+            scores["AutoGluon"] = grade(brief, answers, rival)
+    return scores
+
+
 def main() -> None:
-    """Print one row a task: the mean over the seeds, and how often each rival was beaten."""
+    """Print a line for every run, and at last a table of the means over the seeds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", nargs="*", type=Path, help="task folders; by default the tabular examples")
     parser.add_argument("--answers", type=Path, default=HERE / "answers", help="folder of <task>.csv with the truth")
@@ -136,24 +153,19 @@ def main() -> None:
     parser.add_argument("--no-autogluon", action="store_true")
     arguments = parser.parse_args()
     tasks = arguments.tasks or [EXAMPLES / name for name in ("titanic", "diamonds", "penguins")]
-    print(f"{'task':<24}{'metric':<10}{'seconds':>8}{'MLE-STAR':>11}{'LightGBM':>11}{'AutoGluon':>11}", flush=True)
-    for task in tasks:
-        brief = inspect_task(TaskDescription.from_directory(task))
+    briefs = {task: inspect_task(TaskDescription.from_directory(task)) for task in tasks}
+    runs: dict[Path, list[dict[str, float]]] = {task: [] for task in tasks}
+    # a seed of every task, then the next seed: what is broken off says something of each
+    for seed, task in product(range(arguments.seeds), tasks):
         answers = pd.read_csv(arguments.answers / f"{task.name}.csv")
-        scores: dict[str, list[float]] = {"MLE-STAR": [], "LightGBM": [], "AutoGluon": []}
-        seconds = []
-        for seed in range(arguments.seeds):
-            with tempfile.TemporaryDirectory() as work:
-                submission, took = ours(task, brief, seed, Path(work))
-                seconds.append(took)
-                scores["MLE-STAR"].append(grade(brief, answers, submission))
-                scores["LightGBM"].append(grade(brief, answers, lightgbm_default(task, brief, seed)))
-                if not arguments.no_autogluon:
-                    rival = autogluon_medium(task, brief, took, Path(work) / "autogluon")
-                    scores["AutoGluon"].append(grade(brief, answers, rival))
-        shown = "".join(f"{mean(values):>11.4f}" if values else f"{'-':>11}" for values in scores.values())
-        print(f"{task.name:<24}{brief.metric.name:<10}{mean(seconds):>8.0f}{shown}", flush=True)
-        print(json.dumps({"task": task.name, "seconds": seconds, **scores}), flush=True)
+        scores = scores_of(task, briefs[task], answers, seed, autogluon=not arguments.no_autogluon)
+        runs[task].append(scores)
+        print(json.dumps({"task": task.name, "seed": seed, **scores}), flush=True)
+    columns = list(dict.fromkeys(name for scores in runs[tasks[0]] for name in scores))
+    print(f"{'task':<24}{'metric':<10}" + "".join(f"{name:>11}" for name in columns))
+    for task in tasks:
+        means = "".join(f"{mean(scores[name] for scores in runs[task]):>11.4f}" for name in columns)
+        print(f"{task.name:<24}{briefs[task].metric.name:<10}{means}")
 
 
 if __name__ == "__main__":

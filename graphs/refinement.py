@@ -53,12 +53,13 @@ async def review(state: RefinementState, runtime: Runtime[MLEStarConfig]) -> dic
         return {"decision": "go on"}
     block, plan = state["block"], state["plan"] or ""
     step = f"p{state.get('path', 1)}.t{state['outer']}.review"
-    question = Review(step=step, summary=state["summary"], code_block=block, plan=plan)
+    script = state["solution"].script
+    question = Review(step=step, summary=state["summary"], script=script, code_block=block, plan=plan)
     while True:
         try:
             answer = ReviewAnswer.read(interrupt(question.model_dump(exclude={"id"})))
             if answer.code_block and answer.code_block.strip():
-                block = quote_block(state["solution"].script, answer.code_block)
+                block = quote_block(script, answer.code_block)
             break
         except (ValidationError, ReplyError) as error:
             reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)

@@ -109,6 +109,7 @@ def run(
     context_tokens: Annotated[int | None, typer.Option("--context", metavar="TOKENS")] = None,
     reply_cache: Annotated[Path | None, typer.Option("--reply-cache", metavar="FILE")] = None,
     review: Annotated[str | None, typer.Option("--review", metavar="WHAT")] = None,
+    execution_backend: Annotated[str | None, typer.Option("--backend", metavar="NAME")] = None,
     config: Annotated[
         Path | None,
         typer.Option("--config", metavar="FILE", help="YAML file of settings; options and environment beat it."),

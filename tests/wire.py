@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import unquote
@@ -53,6 +53,11 @@ class Asked:
         return self.messages[0][1]
 
     @property
+    def tokens(self) -> int:
+        """What the messages are counted as."""
+        return sum(map(len, (text for _, text in self.messages))) // 4 + 1
+
+    @property
     def heading(self) -> str:
         """The prompt's name; empty for the question whether anyone is there."""
         first = self.prompt.partition("\n")[0]
@@ -61,12 +66,13 @@ class Asked:
 
 @dataclass(frozen=True)
 class Said:
-    """A reply. `calls_tool`: in a tool call's arguments, if there is a tool."""
+    """A reply. `calls_tool`: in a tool call's arguments, if there is a tool. `read`: the tokens that the model saw."""
 
     text: str
     thinking: str = ""
     finish: str = "stop"
     calls_tool: bool = True
+    read: int | None = None
 
 
 @dataclass(frozen=True)
@@ -117,6 +123,8 @@ class WireServer:
     def __init__(self, answer: Callable[[Asked], Answer], *, models: tuple[str, ...] = (MODEL,), key: str = "") -> None:
         self.answer, self.models, self.key = answer, models, key
         """A `key` is asked for by the OpenAI paths."""
+        self.context: int | None = None
+        """What the models were made for, if Ollama's path tells it."""
         self.asked: list[Asked] = []
         self.closed = threading.Event()
         self.at_once = self.most_at_once = 0
@@ -221,7 +229,7 @@ def _openai(asked: Asked, said: Said) -> dict[str, Any]:
         call = {"name": asked.tool, "arguments": said.text}
         message |= {"content": None, "tool_calls": [{"id": "c1", "type": "function", "function": call}]}
     choice = {"index": 0, "message": message, "finish_reason": said.finish}
-    usage = {"prompt_tokens": 12, "completion_tokens": 7, "total_tokens": 19}
+    usage = {"prompt_tokens": asked.tokens, "completion_tokens": 7, "total_tokens": asked.tokens + 7}
     return {
         "id": "x",
         "object": "chat.completion",
@@ -241,7 +249,7 @@ def _bedrock(asked: Asked, said: Said) -> dict[str, Any]:
             stop = "tool_use"
     if said.thinking:
         content.insert(0, {"reasoningContent": {"reasoningText": {"text": said.thinking, "signature": "s"}}})
-    usage = {"inputTokens": 12, "outputTokens": 7, "totalTokens": 19}
+    usage = {"inputTokens": asked.tokens, "outputTokens": 7, "totalTokens": asked.tokens + 7}
     output = {"message": {"role": "assistant", "content": content}}
     return {"output": output, "stopReason": stop, "usage": usage, "metrics": {"latencyMs": 1}}
 
@@ -258,10 +266,17 @@ def _ollama_chunks(asked: Asked, said: Said) -> Iterator[str]:
         with suppress(ValueError):
             call = {"function": {"name": asked.tool, "arguments": json.loads(said.text)}}
             yield chunk("", message={"tool_calls": [call]})
-            said = Said("", finish=said.finish)
+            said = replace(said, text="")
     for part in re.findall(r".{1,400}", said.text, re.DOTALL):
         yield chunk(part)
-    yield chunk("", done=True, done_reason=said.finish, prompt_eval_count=12, eval_count=7, total_duration=1)
+    yield chunk(
+        "",
+        done=True,
+        done_reason=said.finish,
+        prompt_eval_count=said.read or asked.tokens,
+        eval_count=7,
+        total_duration=1,
+    )
 
 
 def _handler(server: WireServer) -> type[BaseHTTPRequestHandler]:
@@ -281,6 +296,12 @@ def _handler(server: WireServer) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if self.path == "/api/show":
+                made_for = {"general.architecture": "llama", "llama.context_length": server.context}
+                told = {"model_info": made_for} if server.context else {"error": "not found"}
+                return self._json(200 if server.context else 404, told)
+            if not self.path.endswith(("/converse", "/chat/completions")) and self.path != "/api/chat":
+                return self._json(404, {"error": "not found"})
             asked = _read(self.path, body, {name.lower(): value for name, value in self.headers.items()})
             with server.lock:
                 server.asked.append(asked)
@@ -309,10 +330,10 @@ def _handler(server: WireServer) -> type[BaseHTTPRequestHandler]:
                 case Refused():
                     self._refuse(asked, answer)
                 case Said() if asked.provider == "ollama":
-                    said = Said(_in_form(answer.text, asked.schema), answer.thinking, answer.finish, answer.calls_tool)
+                    said = replace(answer, text=_in_form(answer.text, asked.schema))
                     self._chunks(_ollama_chunks(asked, said))
                 case Said():
-                    said = Said(_in_form(answer.text, asked.schema), answer.thinking, answer.finish, answer.calls_tool)
+                    said = replace(answer, text=_in_form(answer.text, asked.schema))
                     self._json(200, _openai(asked, said) if asked.provider == "openai" else _bedrock(asked, said))
                 case Raw():
                     self._send(200, answer.text.encode(), answer.kind)

@@ -151,7 +151,7 @@ def parse_cards(reply: str) -> tuple[ModelCard, ...]:
     cards, problems = [], []
     for named in parse_json(reply, list[NamedModel]):
         try:
-            code = parse_code(named.example_code, _example)
+            code = parse_code(named.example_code, example)
         except ReplyError as error:
             problems.append(f"{named.name}: {error}")
             continue
@@ -161,6 +161,22 @@ def parse_cards(reply: str) -> tuple[ModelCard, ...]:
     if found := distinct(cards):
         return found
     raise ReplyError(f"No model is left. {' '.join(problems)}" if problems else "The list holds no model.")
+
+
+def example(code: str) -> str:
+    """Take code that compiles; unlike a script, an example may do no more than define a function.
+
+    Raises:
+        ReplyError: It does not compile, or there is none.
+    """
+    code = code.strip("\n").rstrip() + "\n"
+    try:
+        tree = compiled(code)
+    except SyntaxError as error:
+        raise ReplyError(f"The code does not compile: {error.msg}.") from None
+    if not tree.body:
+        raise ReplyError("There was no code in the reply.")
+    return code
 
 
 def distinct(cards: Iterable[ModelCard]) -> tuple[ModelCard, ...]:
@@ -175,18 +191,3 @@ def distinct(cards: Iterable[ModelCard]) -> tuple[ModelCard, ...]:
 def listing(cards: Iterable[ModelCard]) -> str:
     """List names; `none` where there are none."""
     return "\n".join(f"- {card.name}" for card in cards) or "none"
-
-
-def _example(code: str) -> str:
-    """Take code that compiles; it need not be a whole script: a function that shows the model will do.
-
-    Raises:
-        ReplyError: It does not compile, or there is none.
-    """
-    try:
-        tree = compiled(code)
-    except SyntaxError as error:
-        raise ReplyError(f"Its code does not compile: {error.msg} (line {error.lineno}).") from None
-    if not tree.body:
-        raise ReplyError("Its code is empty.")
-    return code.strip() + "\n"

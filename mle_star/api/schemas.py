@@ -23,7 +23,8 @@ RUNS_OWN = {
 SERVERS_OWN = {
     "runs_dir", "out_dir", "prompts_dir", "model_cards", "prices", "reply_cache", "models", "openai_api_key_env",
     "parallel_calls", "parallel_scripts", "warm", "cache", "require_isolation", "allow_network", "memory_limit",
-    "disk_limit", "max_processes", "output_limit",
+    "disk_limit", "max_processes", "output_limit", "execution_backend", "docker_image", "docker_url", "script_cpus",
+    "script_gpus", "ray_address", "ray_shared_data",
 }  # fmt: skip
 """Settings that a request has no say in: the machine's, its files', its keys'. A new one is in neither until it is put
 into one of the two; a request can't give it before."""

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from mle_star.execution.slots import slots_here
+from mle_star.execution.slots import Share
 from mle_star.models.config import MLEStarConfig
 
 GIGABYTE = 1 << 30
@@ -29,9 +29,8 @@ class Limits:
     output: int = 64 << 20
 
     @classmethod
-    def of(cls, config: MLEStarConfig, folder: Path) -> Limits:
+    def of(cls, config: MLEStarConfig, shares: tuple[Share, ...], folder: Path) -> Limits:
         """Take them from the settings; what is left out is shared between the scripts that may run at once."""
-        shares = slots_here().shares(config.parallel_scripts)
         memory = shares[0].memory * SHARE_OF_MEMORY
         disk = min(shutil.disk_usage(folder).free * SHARE_OF_DISK / len(shares), MOST_DISK)
         return cls(

@@ -54,6 +54,8 @@ class Job:
     data: Path
     timeout: float
     """Seconds."""
+    deadline: float = float("inf")
+    """Seconds of the wall clock: where it has to wait for a machine, it has so much less time."""
     cores: tuple[int, ...] = ()
     gpus: tuple[str, ...] = ()
     """As CUDA_VISIBLE_DEVICES names them; empty: as it is for us."""
@@ -100,7 +102,7 @@ async def _run(job: Job, policy: Policy, server: ForkServer | None = None) -> Ex
         ServerLostError: There was no server, or none any more.
         MLEStarError: The script could not be contained.
     """
-    oom_kills = await asyncio.to_thread(_oom_kills)
+    kills = await asyncio.to_thread(kernel_kills)
     log = await asyncio.to_thread(os.open, job.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
     order = _order(job, policy)
     try:
@@ -116,8 +118,8 @@ async def _run(job: Job, policy: Policy, server: ForkServer | None = None) -> Ex
     if server:
         servers.worked()
     seconds = time.monotonic() - started
-    oom_kills = await asyncio.to_thread(_oom_kills) - oom_kills
-    return await asyncio.to_thread(_judge, job, returncode, breach, seconds, oom_kills > 0)
+    kills = await asyncio.to_thread(kernel_kills) - kills
+    return await asyncio.to_thread(judge, job, returncode, breach, seconds, kills > 0)
 
 
 def prepare(job: Job) -> Policy:
@@ -135,7 +137,7 @@ def prepare(job: Job) -> Policy:
         mechanism=mechanism,
         script=script,
         workdir=str(workdir),
-        report=str(_report(job).absolute()),
+        report=str(report_of(job).absolute()),
         readable=readable,
         hidden=tuple(map(str, sorted(hidden))),
         allow_network=job.allow_network,
@@ -146,7 +148,8 @@ def prepare(job: Job) -> Policy:
     )
 
 
-def _report(job: Job) -> Path:
+def report_of(job: Job) -> Path:
+    """Say where what the script may not forge is written down: that its main module has ended, and when."""
     return job.log.with_suffix(".report")
 
 
@@ -205,13 +208,13 @@ async def _end(process: WarmProcess | FreshProcess, watch: Watch) -> int:
         with suppress(ServerLostError):
             returncode = await process.wait()
     process.close()
-    for pid, started in watch.seen.items():
+    for pid, started in list(watch.seen.items()):  # a last look may still be under way
         if start_of(pid) == started:
             descendants.send(pid, signal.SIGKILL)
     return returncode
 
 
-def _oom_kills() -> int:
+def kernel_kills() -> int:
     """Count the processes that this machine's kernel has killed for want of memory."""
     with suppress(OSError), Path("/proc/vmstat").open() as file:
         for line in file:
@@ -220,11 +223,16 @@ def _oom_kills() -> int:
     return 0
 
 
-def _judge(
+def judge(
     job: Job, returncode: int, breach: Breach | None, seconds: float, kernel_killed: bool = False
 ) -> ExecutionResult:
-    report = detect.read_report(_report(job))
-    _report(job).unlink(missing_ok=True)
+    """Make the result out of how the process ended, what it ran into, and what it printed.
+
+    Raises:
+        MLEStarError: The script could not be contained.
+    """
+    report = detect.read_report(report_of(job))
+    report_of(job).unlink(missing_ok=True)
     if problem := report.get("refused"):
         raise MLEStarError(f"a script could not be isolated: {problem}; `mle-star doctor` says what works here")
     counted = report.get("main_ended_at")

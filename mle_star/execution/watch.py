@@ -7,7 +7,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from mle_star.models.data_models import ErrorKind
 PERIOD = 0.1
 """Seconds between two looks at memory and processes."""
 SHARE_OF_TIME = 0.05
-"""Of the time, at most, that a look may take: a folder of many files is looked at less often."""
+"""Of a processor's time, at most, that looking may take: a folder of many files is looked at less often."""
 RESERVE = 256 << 20
 """Bytes of the disk that no script may touch."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -46,27 +46,30 @@ class Watch:
     """Most memory seen, bytes."""
     seen: dict[int, int] = field(default_factory=dict)
     """Processes by number, with the time of their start: what must be gone in the end."""
-    _next: dict[str, float] = field(default_factory=dict)
 
     async def breach(self) -> Breach:
         """Wait until a limit is hit; never returns if none is."""
-        while True:
-            found = await asyncio.to_thread(self.look)
-            if found:
-                return found
-            await asyncio.sleep(PERIOD)
+        looks = (self._output, self._processes, self._memory, self._disk)
+        watching = [asyncio.create_task(self._watch(look)) for look in looks]
+        try:
+            done, _ = await asyncio.wait(watching, return_when=asyncio.FIRST_COMPLETED)
+            return done.pop().result()
+        finally:
+            for task in watching:
+                task.cancel()
 
-    def look(self) -> Breach | None:
-        """Look at everything whose turn it is."""
-        for look in (self._output, self._processes_and_memory, self._disk):
-            now = time.monotonic()
-            if now < self._next.get(look.__name__, 0):
-                continue
-            found = look()
-            self._next[look.__name__] = time.monotonic() + (time.monotonic() - now) / SHARE_OF_TIME
+    async def _watch(self, look: Callable[[], Breach | None]) -> Breach:
+        """Look for one thing again and again: a long look for another would give a fork bomb time."""
+
+        def timed() -> tuple[Breach | None, float]:
+            begun = time.thread_time()  # not the clock's: who slows us down is not to be looked at less often
+            return look(), time.thread_time() - begun
+
+        while True:
+            found, taken = await asyncio.to_thread(timed)
             if found:
                 return found
-        return None
+            await asyncio.sleep(max(PERIOD, taken / SHARE_OF_TIME))
 
     def _output(self) -> Breach | None:
         if self.log.stat().st_size <= self.limits.output:
@@ -74,21 +77,29 @@ class Watch:
         limit = size_in_words(self.limits.output)
         return Breach("output", f"The script printed more than {limit} and was stopped: print less.")
 
-    def _processes_and_memory(self) -> Breach | None:
+    def _processes(self) -> Breach | None:
         tree = processes_below(self.supervisor)
-        self.seen |= {pid: started for pid in tree if (started := start_of(pid))}
-        count = sum(map(threads_of, tree))
-        if count >= self.limits.processes:
-            return Breach(
-                "processes",
-                f"The script had {count} processes and threads, of at most {self.limits.processes}, and was stopped: "
-                "start fewer workers (n_jobs).",
-            )
+        count = len(tree)
+        if count < self.limits.processes:
+            self.seen |= {pid: started for pid in tree if (started := start_of(pid))}
+            count = sum(map(threads_of, tree))
+        if count < self.limits.processes:
+            return None
+        return Breach(
+            "processes",
+            f"The script had {count} processes and threads, of at most {self.limits.processes}, and was stopped: "
+            "start fewer workers (n_jobs).",
+        )
+
+    def _memory(self) -> Breach | None:
+        tree = processes_below(self.supervisor)
         used = sum(map(resident, tree))
         if tree:
             used += sum(in_memory(tree))
         if used > self.limits.memory:  # what processes share was counted more than once: now exactly
-            used = sum(map(proportional, tree)) + sum(in_memory(tree))
+            # Without the first: it is no process of the script's but its init, and shows its share to nobody.
+            own = tree[1:] if sys.platform == "linux" else tree
+            used = sum(map(proportional, own)) + sum(in_memory(tree))
         self.peak = max(self.peak, used)
         return out_of_memory(self.limits) if used > self.limits.memory else None
 

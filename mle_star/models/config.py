@@ -107,6 +107,16 @@ class MLEStarConfig(BaseSettings):
     review: Literal["off", "plan"] = Field("off", description="plan: ask a person before a block is refined.")
     reply_cache: Path | None = Field(None, description="SQLite file of replies; the same request is not paid twice.")
 
+    execution_backend: Literal["local", "docker", "ray"] = Field(
+        "local", description="Where scripts run: here, in containers, or on a Ray cluster."
+    )
+    docker_image: str | None = Field(None, description="Docker: the image with Python and the packages.")
+    docker_url: str | None = Field(None, description="Docker: the engine's address; left out: as DOCKER_HOST says.")
+    script_cpus: int = Field(1, ge=1, le=1024, description="Ray: CPUs of a script.")
+    script_gpus: float = Field(0, ge=0, le=64, description="Ray: GPUs of a script; may be a part of one.")
+    ray_address: str | None = Field(None, description="Ray: host:port or ray://host:port; left out: this machine's.")
+    ray_shared_data: bool = Field(False, description="Ray: the data's path is the same on every node; ship nothing.")
+
     @classmethod
     def load(cls, yaml_file: Path | None = None, **given: Any) -> Self:
         """Read the settings, with a YAML file as the weakest source.
@@ -152,7 +162,7 @@ class MLEStarConfig(BaseSettings):
             id="offline" if provider == "offline" else self._choice("id", *roles) or self.model_id,
             base_url=base_url,
             temperature=self.temperature if temperature is None else temperature,
-            max_tokens=self.max_tokens,
+            max_tokens=min(self.max_tokens, (self.context_tokens or 2 * self.max_tokens) // 2),
             context_tokens=self.context_tokens,
             limit_name=limit_name(base_url),
             timeout=self.model_timeout,

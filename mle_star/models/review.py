@@ -20,6 +20,8 @@ class Review(Frozen):
     step: str
     summary: str
     """Of the ablation study."""
+    script: str
+    """The solution that is refined."""
     code_block: str
     plan: str
     refused: str = ""

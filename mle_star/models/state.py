@@ -9,7 +9,6 @@ parents and never read from them, which would count everything twice.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import add
 from typing import Annotated, Any, Literal, NotRequired
 
 from langgraph.channels import DeltaChannel, LastValue
@@ -46,6 +45,16 @@ def latest(records: list[StepRecord], batches: Sequence[list[StepRecord]]) -> li
 def tried(attempts: list[Attempt], batches: Sequence[list[Attempt]]) -> list[Attempt]:
     """Append every batch in order."""
     return [Attempt.model_validate(item) for item in extend(attempts, batches)]
+
+
+def added(usage: Usage, more: Usage) -> Usage:
+    """Add up what was taken."""
+    return Usage.model_validate(usage) + Usage.model_validate(more)
+
+
+def gathered(solutions: list[Solution], more: list[Solution]) -> list[Solution]:
+    """Append solutions, as paths that run side by side hand them in."""
+    return [Solution.model_validate(item) for item in (*solutions, *more)]
 
 
 class Validated(LastValue[Any]):
@@ -104,7 +113,7 @@ class Accounting(TypedDict, total=False):
 
     history: Annotated[list[StepRecord], DeltaChannel(latest)]
     """One record for each step: a script that was run, or what was skipped."""
-    usage: Annotated[Usage, add]
+    usage: Annotated[Usage, added]
     """Model calls, tokens and script time since the graph began."""
 
 
@@ -115,7 +124,7 @@ class EvaluationInput(TypedDict):
 class EvaluationOutput(TypedDict):
     outcome: Outcome
     """Written by execute."""
-    usage: Annotated[Usage, add]
+    usage: Annotated[Usage, added]
 
 
 class EvaluationState(EvaluationInput, EvaluationOutput):
@@ -137,7 +146,7 @@ class CandidateInput(TypedDict):
 
 
 class CandidateOutput(Accounting):
-    candidates: Annotated[list[Solution], add]
+    candidates: Annotated[list[Solution], gathered]
     """Those that ran; in no particular order."""
 
 
@@ -155,7 +164,7 @@ class InitialOutput(Accounting):
 class InitialState(PathInput, InitialOutput):
     cards: tuple[ModelCard, ...]
     """Written by retriever."""
-    candidates: Annotated[list[Solution], add]
+    candidates: Annotated[list[Solution], gathered]
     ranked: tuple[Solution, ...]
     """The candidates still to merge, best first; written by rank and judge_merge."""
     merges: int
@@ -234,7 +243,7 @@ class SubmissionOutput(Accounting):
     final_score: float | None
     final_solution: str | None
     submission_path: str | None
-    submissions: Annotated[list[Solution], add]
+    submissions: Annotated[list[Solution], gathered]
     """Solutions that a valid submission was made from."""
 
 
@@ -246,8 +255,8 @@ class SubmissionState(SubmissionInput, SubmissionOutput):
 
 
 class PathOutput(Accounting):
-    solutions: Annotated[list[Solution], add]
-    submissions: Annotated[list[Solution], add]
+    solutions: Annotated[list[Solution], gathered]
+    submissions: Annotated[list[Solution], gathered]
 
 
 class PathState(PathInput, PathOutput):
@@ -265,8 +274,8 @@ class PipelineOutput(Accounting):
 
 
 class PipelineState(PipelineInput, PipelineOutput):
-    solutions: Annotated[list[Solution], add]
-    submissions: Annotated[list[Solution], add]
+    solutions: Annotated[list[Solution], gathered]
+    submissions: Annotated[list[Solution], gathered]
     """Solutions that were submitted while the search went on."""
     solution: Solution | None
     """The winner; written by ensemble."""

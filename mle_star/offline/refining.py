@@ -60,6 +60,8 @@ def found_better(name: str, block: str, summary: str) -> str | None:
 def choose_block(script: Script, summary: str, done: str, facts: Facts) -> str:
     """The function with the largest effect in the figures; an instruction in words is met by the words."""
     functions = functions_of(script.text)
+    if len(script.models) == 1:  # one model's weight is 1, whatever the block does
+        functions = {name: source for name, source in functions.items() if name not in {"blend_weights", "blend"}}
     refined = set(re.findall(r"^def (\w+)\(", done, re.MULTILINE))
     open_blocks = [name for name in functions if name not in refined and ideas_for(name, facts)]
     # A block with few plans would run out of them before the inner loop ends.

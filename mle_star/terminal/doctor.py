@@ -191,6 +191,13 @@ def check_runs_dir(runs_dir: Path) -> Check:
 
 def check_isolation(config: MLEStarConfig) -> Check:
     """What keeps scripts from harm, found by trying."""
+    if config.execution_backend != "local":
+        from mle_star.execution.backend import backend_of
+
+        try:
+            return Check("ok", "isolation", backend_of(config).check())
+        except ConfigError as error:
+            return Check("fail", "isolation", str(error))
     from mle_star.execution.isolation.detect import strongest
 
     isolation = strongest()

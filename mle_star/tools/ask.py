@@ -18,7 +18,6 @@ from mle_star.tools.run import Run
 from prompts import render
 
 T = TypeVar("T")
-NO_LIMIT = 1 << 40
 LONGEST_REPLY = 400_000
 """Characters; what is longer is no answer, and reading it would hold up the other paths."""
 
@@ -52,12 +51,14 @@ async def ask(
     Raises:
         ModelUnavailableError: The model can't be reached.
     """
-    known = await run.known_values()
-    spec = run.config.model_spec(agent)
-    room = (spec.context_tokens or NO_LIMIT) - spec.max_tokens
-    given = {**known, **values}
-    text = await asyncio.to_thread(fit, lambda given: render(prompt, run.config.prompts_dir, **given), given, room)
-    messages: list[BaseMessage] = [HumanMessage(text)]
+
+    async def question() -> HumanMessage:
+        room = await run.client_of(agent).room()  # less than a moment ago, if the server was found to cut the prompt
+        given = {**await run.known_values(room), **values}
+        text = await asyncio.to_thread(fit, lambda given: render(prompt, run.config.prompts_dir, **given), given, room)
+        return HumanMessage(text)
+
+    messages: list[BaseMessage] = [await question()]
     usage, problem = Usage(), ""
     may_continue = True
     await run.emit("agent started", step=step, agent=agent)
@@ -85,7 +86,8 @@ async def ask(
             return Answer(await asyncio.to_thread(_read, parts, parse), usage)
         except ReplyError as error:
             problem = str(error)
-            messages = [messages[0], AIMessage(clean(reply.text).strip() or "(empty)"), HumanMessage(_again(error))]
+            earlier = AIMessage(clean(reply.text).strip() or "(empty)")
+            messages = [await question(), earlier, HumanMessage(_again(error))]
     await run.emit("note", step=step, agent=agent, message=f"no usable reply: {problem}")
     return Answer(None, usage, problem)
 

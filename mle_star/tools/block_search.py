@@ -49,6 +49,7 @@ def read_quote(block: str) -> Block:
         ReplyError: Nothing is left.
     """
     text = unfenced(block.replace("\r\n", "\n").replace("\r", "\n"))
+    text = re.sub(r"\A\s*`([^`\n]+)`\s*\Z", r"\1", text)
     plain = re.sub(r"\A\s*\d+ *[|│] ?([^\n]*)\s*\Z", r"\1", text)  # a single line
     plain = without_numbers(text) if plain == text else plain
     number = NUMBER.match(text.strip("\n")) if plain != text else None

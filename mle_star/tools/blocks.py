@@ -10,9 +10,18 @@ from mle_star.tools.block_search import Span, exactly, lines_of, read_quote, sea
 from mle_star.tools.keeping import outside, repeats
 from mle_star.tools.replies import ReplyError
 from mle_star.tools.replies.code import whole
-from mle_star.tools.replies.mending import one_kind_of_indentation
+from mle_star.tools.replies.mending import (
+    one_kind_of_indentation,
+    straight,
+    unescaped_entities,
+    unescaped_lines,
+    without_marks,
+    without_prompts,
+)
 
 STRING = re.compile(r'("""|\'\'\')|"(?:\\[\s\S]|[^"\\\n])*"|\'(?:\\[\s\S]|[^\'\\\n])*\'|#[^\n]*')
+
+MENDS_OF_QUOTES = (without_marks, without_prompts, unescaped_entities, unescaped_lines, straight)
 
 
 def find_block(script: str, block: str) -> Span:
@@ -24,10 +33,13 @@ def find_block(script: str, block: str) -> Span:
     Raises:
         ReplyError: The block is empty, is not in the script, or is in it more than once. Shows the script.
     """
-    try:
-        return search(script, read_quote(block))
-    except ReplyError as error:
-        raise ReplyError(str(error), numbered(script)) from None
+    problem: ReplyError | None = None
+    for quote in dict.fromkeys((block, *(mend(block) for mend in MENDS_OF_QUOTES))):
+        try:
+            return search(script, read_quote(quote))
+        except ReplyError as error:
+            problem = problem or error
+    raise ReplyError(str(problem), numbered(script))
 
 
 def quote_block(script: str, block: str) -> str:

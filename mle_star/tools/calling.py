@@ -94,16 +94,17 @@ async def call(run: Run, messages: list[BaseMessage], *, agent: str, name: str, 
             return about | {"messages": sent, "reply": "", "input_tokens": 0, "output_tokens": 0, "cost": 0.0}
         counts = token_counts(message.usage_metadata)
         whole = message.response_metadata.get("prompt_eval_count", 0)  # Ollama's own count; it cuts without a word
-        if is_cut_short(whole, messages):
+        cut_to = whole if is_cut_short(whole, messages) else 0
+        if cut_to:
             await tell(
-                f"{spec.label} read {whole:,} tokens of a prompt of about {read:,}: its server cuts "
-                "long prompts; take a model with a longer context, or set --context to the one that it has"
+                f"{spec.label} read {cut_to:,} tokens of a prompt of about {read:,}: its server cuts long prompts, so "
+                "the reply is not used and prompts are kept shorter; take a model with a longer context"
             )
             text = ""
         if not counts["output_tokens"]:  # servers that count nothing
             counts |= {"input_tokens": read, "output_tokens": estimate_tokens([text])}
         cost = price.cost(counts["input_tokens"], counts["output_tokens"], counts["cached_tokens"]) if price else None
-        reply = {"messages": sent, "reply": scrub(text), "truncated": is_truncated(message)}
+        reply = {"messages": sent, "reply": scrub(text), "truncated": is_truncated(message), "cut_to": cut_to}
         record = about | counts | {"cost": cost} | reply
         use = usage_of(record).total
         run.budget.count(use)
@@ -111,6 +112,8 @@ async def call(run: Run, messages: list[BaseMessage], *, agent: str, name: str, 
         return record
 
     record = await run.remembered(digest, name, ask)
+    if record.get("cut_to"):
+        client.learn_context(record["cut_to"])
     return Reply(record["reply"], usage_of(record), record.get("truncated", False))
 
 

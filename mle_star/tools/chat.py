@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from mle_star.models.language_model import ModelSpec
@@ -58,6 +59,13 @@ def _ollama(spec: ModelSpec) -> BaseChatModel:
             need = estimate_tokens(str(message.text) for message in messages) + spec.max_tokens
             params["options"]["num_ctx"] = window(need, spec.context_tokens)
             return params
+
+        async def context_length(self) -> int | None:
+            """Ask the server what the model was made for: a longer context is cut to that without a word."""
+            with suppress(Exception):  # an older server, another that speaks its language, or none
+                told = (await self._async_client.show(self.model)).modelinfo or {}
+                return next((int(told[name]) for name in told if name.endswith(".context_length")), None)
+            return None
 
         async def _aiterate_over_stream(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
             done = False

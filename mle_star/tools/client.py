@@ -19,6 +19,9 @@ _taken: dict[ModelSpec, ModelSpec] = {}
 """What a server was found to take in place of what it was asked for. Kept for the process's life."""
 _modes: dict[ModelSpec, Mode] = {}
 """How a model gives JSON."""
+_contexts: dict[ModelSpec, int] = {}
+"""Tokens that a model has room for, by what its server said, or by what it was found to read of a longer prompt."""
+NO_LIMIT = 1 << 40
 
 
 class ModelClient:
@@ -28,6 +31,19 @@ class ModelClient:
         self.spec = spec
         self._made: tuple[ModelSpec, BaseChatModel] | None = None
         self._making = asyncio.Lock()
+
+    async def room(self) -> int:
+        """Say how many tokens a prompt may have, by what is known of the model's context."""
+        if self.spec.provider == "ollama" and self.spec not in _contexts:
+            _, model = await self._model()
+            told = await model.context_length() if hasattr(model, "context_length") else None
+            _contexts.setdefault(self.spec, told or NO_LIMIT)
+        known = [size for size in (self.spec.context_tokens, _contexts.get(self.spec)) if size]
+        return max(min(known) - self.spec.max_tokens, min(known) // 2) if known else NO_LIMIT
+
+    def learn_context(self, tokens: int) -> None:
+        """Take note that the server read no more than `tokens` of a prompt that has more."""
+        _contexts[self.spec] = min(tokens, _contexts.get(self.spec, NO_LIMIT))
 
     async def send(self, messages: list[BaseMessage], shape: Shape | None = None) -> tuple[AIMessage, str]:
         """Send one request, in at most a few forms until the server takes one; return the reply and its text.

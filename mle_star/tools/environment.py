@@ -6,7 +6,7 @@ import platform
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
-from mle_star.execution.slots import slots_here
+from mle_star.execution.backend import backend_of
 from mle_star.models.config import MLEStarConfig
 
 USEFUL_PACKAGES = (
@@ -30,8 +30,8 @@ def installed_packages() -> tuple[str, ...]:
 
 
 def render_environment(config: MLEStarConfig) -> str:
-    """Describe the machine's share that each script gets, in lines of `key: value`."""
-    share = slots_here().shares(config.parallel_scripts)[0]
+    """Describe the share that each script gets where it runs, in lines of `key: value`."""
+    share = backend_of(config).shares()[0]
     timeout = min(config.script_timeout, config.time_limit or config.script_timeout)
     return "\n".join(
         [

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from mle_star.execution.isolation.detect import strongest
+from mle_star.execution.backend import backend_of
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.errors import ConfigError
 from mle_star.models.language_model import ModelSpec
@@ -52,18 +52,12 @@ def check_settings(config: MLEStarConfig) -> None:
 
 
 async def check_isolation(config: MLEStarConfig) -> str:
-    """Find out how scripts are isolated here; gives it in a line.
+    """Find out where scripts run and how they are isolated there; gives it in a line.
 
     Raises:
-        ConfigError: It is less than the settings demand.
+        ConfigError: They can't be run there, or are isolated less than the settings demand.
     """
-    isolation = await asyncio.to_thread(strongest)
-    if not isolation.reaches(config.require_isolation):
-        raise ConfigError(
-            f"--require-isolation {config.require_isolation}: there is no more than {isolation} here "
-            f"({'; '.join(isolation.problems)}); install bubblewrap, or run elsewhere"
-        )
-    return str(isolation)
+    return await asyncio.to_thread(backend_of(config).check)
 
 
 def check_retrieval(config: MLEStarConfig) -> None:
@@ -121,45 +115,37 @@ async def model_problem(spec: ModelSpec) -> Problem | None:
 
     seconds = min(spec.timeout, OLLAMA_SECONDS if spec.provider == "ollama" else CHECK_SECONDS)
     try:
-        missing = await missing_from_ollama(spec) if spec.provider == "ollama" else ""
-        if missing:
-            return Problem(f"{spec.label} {missing}", capitalised(advise(spec, Failure("not found", ""))))
         await asyncio.wait_for(send(ModelClient(spec), [HumanMessage(QUESTION)], patience=patience), seconds)
     except ImportError:
         raise
     except Exception as error:
         failure = diagnose(error)
-        found = f"{spec.label} does not answer: {failure.text.rstrip('.')}"
-        return Problem(found, capitalised(advise(spec, failure)))
+        found = f"does not answer: {failure.text.rstrip('.')}"
+        if spec.provider == "ollama" and failure.kind == "not found":
+            names = await ollama_models(spec)
+            if names is None:
+                failure, found = Failure("broken", ""), f"does not answer: what listens on {spec.base_url} is no Ollama"
+            else:
+                found = f"is not on {spec.base_url}, which has {', '.join(names) or 'no model yet'}"
+        return Problem(f"{spec.label} {found}", capitalised(advise(spec, failure)))
     return None
 
 
-async def missing_from_ollama(spec: ModelSpec) -> str:
-    """Say which models the server has when it has not this one; nothing when it has.
-
-    Raises:
-        Exception: The server does not answer: see `diagnose`.
-    """
+async def ollama_models(spec: ModelSpec) -> list[str] | None:
+    """List the first models that an Ollama has; None when it is none."""
     import httpx
 
-    from mle_star.tools.secrets import load_keys
-    from mle_star.tools.wire import CONNECT_SECONDS, refusal_hook
+    from mle_star.tools.wire import CONNECT_SECONDS
 
-    await asyncio.to_thread(load_keys)
     key = os.environ.get("OLLAMA_API_KEY")
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    async with httpx.AsyncClient(
-        timeout=CONNECT_SECONDS, headers=headers, event_hooks={"response": [refusal_hook]}
-    ) as client:
-        reply = await client.get(f"{(spec.base_url or '').rstrip('/')}/api/tags")
     try:
-        names = [str(model["name"]) for model in reply.json()["models"]]
-    except (KeyError, TypeError, ValueError):
-        raise ConnectionError("something else than Ollama answers there") from None
-    if not {spec.id, f"{spec.id}:latest"}.isdisjoint(names):
-        return ""
-    has = ", ".join(sorted(names)[:LISTED]) + (", ..." if len(names) > LISTED else "")
-    return f"is not on {spec.base_url}, which has {has or 'no model yet'}"
+        async with httpx.AsyncClient(timeout=CONNECT_SECONDS, headers=headers) as client:
+            reply = await client.get(f"{(spec.base_url or '').rstrip('/')}/api/tags")
+        names = sorted(str(model["name"]) for model in reply.json()["models"])
+    except (httpx.HTTPError, KeyError, TypeError, ValueError):
+        return None
+    return [*names[:LISTED], "..."] if len(names) > LISTED else names
 
 
 def check_folder(path: Path) -> None:

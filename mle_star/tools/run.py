@@ -19,8 +19,8 @@ from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import ExecutionResult, Solution, TaskBrief, TaskDescription, Usage
 from mle_star.models.events import Event, Kind
 from mle_star.models.state import Draft
-from mle_star.tools.accounting import estimate_tokens, usage_in
-from mle_star.tools.brief import render_brief
+from mle_star.tools.accounting import BYTES_PER_TOKEN, estimate_tokens, usage_in
+from mle_star.tools.brief import LIMIT, render_brief
 from mle_star.tools.budget import PATHS_SHARE, SHARES, Budget
 from mle_star.tools.environment import render_environment
 from mle_star.tools.files import append_line, last_line, write_atomically
@@ -48,7 +48,7 @@ class Run:
         self._writing = asyncio.Lock()
         self._keeping = asyncio.Lock()
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._values: dict[str, str] = {}
+        self._values: dict[int, dict[str, str]] = {}
         self._seq = 0
         self._scripts = Scripts(self)
         self._started = time.monotonic()
@@ -61,6 +61,8 @@ class Run:
         """Which limit ended a phase of the run before its time; the first one that did."""
         self.slots = asyncio.Semaphore(config.parallel_calls)
         """What a model call holds while it is under way."""
+        self.longest_script = 0.0
+        """Seconds of the longest script of a solution so far; the submission's takes as long, and longer."""
         self._stopped = False
         self._timeouts: dict[asyncio.Timeout, str] = {}
 
@@ -151,19 +153,23 @@ class Run:
         folder.write_brief(task, brief)
         return brief
 
-    async def known_values(self) -> dict[str, str]:
-        """What any prompt may say without being told: the task, the environment, the metric's direction."""
-        if not self._values:
+    async def known_values(self, room: int | None = None) -> dict[str, str]:
+        """What any prompt may say without being told: the task, the environment, the metric's direction.
+
+        Of a prompt of `room` tokens, the description of the task gets a third.
+        """
+        limit = min(LIMIT, room * BYTES_PER_TOKEN // 3) if room else LIMIT
+        if limit not in self._values:
             brief = await self.brief()
-            task = render_brief(brief)
+            task = render_brief(brief, limit)
             self.budget.reserve(estimate_tokens([task]), self.price_of("submission"))
-            self._values = {
+            self._values[limit] = {
                 "task": task,
                 "environment": await asyncio.to_thread(render_environment, self.config),
                 "direction": brief.metric.direction,
                 "subsample": f"{self.config.subsample_size:,}",
             }
-        return self._values
+        return self._values[limit]
 
     # Time
 
@@ -173,12 +179,20 @@ class Run:
         return time.monotonic() - self._started
 
     def time_left(self, step: str = "") -> float:
-        """Seconds until the phase of `step` has to be over; infinite without a limit. By default the paths' phase."""
+        """Seconds until the phase of `step` has to be over; infinite without a limit. By default the paths' phase.
+
+        Where scripts take long for the limit, the submission has the time of two of them, up to half of the limit.
+        """
         limit = self.config.time_limit
         share = SHARES.get(step.partition(".")[0], PATHS_SHARE)
         if self._stopped and share < 1:
             return 0.0
-        return float("inf") if limit is None else limit * share - self.elapsed
+        if limit is None:
+            return float("inf")
+        until = limit * share
+        if share < 1:
+            until = min(until, max(limit / 2, limit - 2 * self.longest_script))
+        return until - self.elapsed
 
     def over(self, step: str = "") -> bool:
         """Tell whether the time or the budget for the phase of `step` is spent."""

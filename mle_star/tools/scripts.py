@@ -12,10 +12,11 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mle_star.execution.backend import backend_of
 from mle_star.execution.cache import LOG, ScriptCache, fingerprint, user_cache
 from mle_star.execution.limits import Limits
 from mle_star.execution.runner import Job, run_script, warm_up
-from mle_star.execution.slots import Share, slots_here
+from mle_star.execution.slots import Share
 from mle_star.execution.workdir import clear
 from mle_star.models.data_models import ExecutionResult
 from mle_star.models.state import Draft
@@ -40,6 +41,7 @@ class Scripts:
         self._known: dict[str, ExecutionResult] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._count = 0
+        self._backend = backend_of(run.config)
         self._limits = Limits()
         self._cache: ScriptCache | None = None
         self._digest: str | None = None
@@ -55,9 +57,10 @@ class Scripts:
             self._known[record["digest"]] = ExecutionResult.model_validate(record["result"])
         numbers = [path.name.partition("-")[0] for path in (folder / "scripts").glob("*.py")]
         self._count = max(map(int, numbers), default=0)
-        self._limits = Limits.of(self._config, folder)
-        if self._config.warm:
-            warm_up(slots_here().shares(self._config.parallel_scripts)[0].cores)
+        shares = self._backend.shares()
+        self._limits = Limits.of(self._config, shares, folder)
+        if self._config.warm and self._config.execution_backend == "local":
+            warm_up(shares[0].cores)
         if self._config.cache and (place := user_cache()):
             self._cache = ScriptCache(place)
             self._cache.tidy()
@@ -93,17 +96,18 @@ class Scripts:
         """Make a script's key in the cache: what it comes to depends on the data, the packages and its share too."""
         if self._given is None:
             brief = await self._run.brief()
-            share = slots_here().shares(self._config.parallel_scripts)[0]
+            share = self._backend.shares()[0]
             names = [file.path for file in brief.profile.files]
             data = await asyncio.to_thread(fingerprint, Path(brief.task.dataset_path), names)
-            threads = (len(share.cores), len(share.gpus))
-            self._given = repr((data, sys.version, installed_packages(), threads, self._config.allow_network))
+            where = (self._config.execution_backend, len(share.cores), len(share.gpus), self._config.allow_network)
+            self._given = repr((data, sys.version, installed_packages(), where))
         return hashlib.sha256(f"{self._given}\n{await self._task()}\n{digest}".encode()).hexdigest()
 
     async def _execute(self, draft: Draft, digest: str) -> ExecutionResult:
         run = self._run
         brief = await run.brief()
-        async with slots_here().share(run.run_id, self._config.parallel_scripts) as share:
+        execute = run_script if self._config.execution_backend == "local" else self._backend.run
+        async with self._backend.share(run.run_id) as share:
             timeout = min(self._config.script_timeout, run.time_left(draft.step))
             if timeout <= 0:
                 run.over(draft.step)
@@ -112,7 +116,7 @@ class Scripts:
             began = time.monotonic()
             try:
                 async with run.within(draft.step, slack=SLACK):  # its own timeout comes first
-                    result = await run_script(job)
+                    result = await execute(job)
             except TimeoutError:
                 result = ExecutionResult(
                     error="no time left", message=CUT_SHORT, seconds=round(time.monotonic() - began, 3),
@@ -139,6 +143,7 @@ class Scripts:
             workdir=self._run.folder / "work" / script.stem,
             data=data,
             timeout=timeout,
+            deadline=time.time() + self._run.time_left(draft.step),
             cores=share.cores,
             gpus=share.gpus,
             needs_score=draft.delivers == "score",
@@ -182,6 +187,8 @@ class Scripts:
         record = json.dumps({"digest": digest, "step": draft.step, "result": result.model_dump()}, indent=1)
         await asyncio.to_thread(write_atomically, Path(result.script_path).with_suffix(".json"), record)
         self._known[digest] = result
+        if result.ok and draft.delivers == "score":
+            self._run.longest_script = max(self._run.longest_script, result.seconds)
         await self._run.emit(
             "script finished", step=draft.step, agent=draft.agent, score=result.score, message=message,
             seconds=result.seconds, error=result.error,

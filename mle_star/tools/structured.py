@@ -6,6 +6,7 @@ The reply stays a text that is parsed like any other; a schema makes it more lik
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -17,6 +18,7 @@ Mode = Literal["schema", "tool", "text"]
 MODES: tuple[Mode, ...] = ("schema", "tool", "text")
 """In the order in which they are tried; what is found is remembered for the model."""
 LIST_KEY = "items"
+OPENING = re.compile(rf'^\s*{{\s*"{LIST_KEY}"\s*:\s*(?=\[)')
 
 
 class Shape(NamedTuple):
@@ -89,8 +91,8 @@ def text_of(message: AIMessage, shape: Shape | None = None) -> str:
     if shape.is_list:
         try:
             value = json.loads(text)
-        except ValueError:
-            return text
+        except ValueError:  # cut off, perhaps: the rest of it may be asked for
+            return OPENING.sub("", text)
         if isinstance(value, dict) and isinstance(value.get(LIST_KEY), list):
             return json.dumps(value[LIST_KEY])
     return text

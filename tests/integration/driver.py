@@ -1,8 +1,8 @@
 """A run in a process of its own, which a test may kill: `python -m tests.integration.driver PLACE`.
 
-It begins the run in PLACE/run, or resumes it. The model and the scripts are scripted but for their work: of every
-model call and every script that completes, a line is appended to PLACE/calls or PLACE/scripts. What they say and
-score follows from what they were given, so that two runs come to the same.
+It begins the run in PLACE/run, or resumes it. The model and the scripts are scripted but for their work. For every
+model call and every script that completes, a line is appended to PLACE/calls or PLACE/scripts. What they say and score
+follows from what they were given, so that two runs come to the same.
 """
 
 from __future__ import annotations

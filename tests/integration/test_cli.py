@@ -29,7 +29,7 @@ import os, sys
 from tests.support import ScriptedModel, default_replies, fenced, script
 from mle_star.tools import chat
 
-gate = os.environ.get("TEST_GATE")  # a file that the candidate waits for
+gate = os.environ.get("TEST_GATE")  # a file that the candidate waits for, among its data
 away = os.environ.get("TEST_AWAY")
 
 def candidate(prompt):
@@ -150,9 +150,9 @@ def test_a_run_in_a_pipe_tells_plain_lines_and_leaves_a_submission(place: Path) 
 
 
 def test_a_run_in_a_terminal_is_drawn_and_ends_with_its_result(place: Path) -> None:
-    terminal = Terminal(place, "run", "task", *SMALL, TEST_GATE=str(place / "go"))
+    terminal = Terminal(place, "run", "task", *SMALL, TEST_GATE="input/go")
     terminal.wait_for("▸")
-    (place / "go").touch()
+    (place / "task" / "go").touch()
     assert terminal.wait() == 0
     terminal.wait_for("a valid submission")
     assert "\x1b[?25h" in terminal.text  # the cursor is shown again
@@ -165,11 +165,11 @@ def test_no_color_is_honoured(place: Path) -> None:
 
 
 def test_ctrl_c_pauses_at_the_end_of_the_script_and_resume_goes_on(place: Path) -> None:
-    terminal = Terminal(place, "run", "task", *SMALL, TEST_GATE=str(place / "go"))
+    terminal = Terminal(place, "run", "task", *SMALL, TEST_GATE="input/go")
     terminal.wait_for("▸")
     terminal.press("\x03")
     terminal.wait_for("pausing after the scripts that are running")
-    (place / "go").touch()
+    (place / "task" / "go").touch()
     assert terminal.wait() == 130
     run = the_run(place)
     terminal.wait_for(f"mle-star resume {run.name}")
@@ -182,7 +182,7 @@ def test_ctrl_c_pauses_at_the_end_of_the_script_and_resume_goes_on(place: Path) 
 
 
 def test_a_second_ctrl_c_stops_at_once_and_leaves_no_script_behind(place: Path) -> None:
-    terminal = Terminal(place, "run", "task", *SMALL, TEST_GATE=str(place / "go"))
+    terminal = Terminal(place, "run", "task", *SMALL, TEST_GATE="input/go")
     terminal.wait_for("▸")
     wait_for_script(place)
     terminal.press("\x03")
@@ -196,20 +196,20 @@ def test_a_second_ctrl_c_stops_at_once_and_leaves_no_script_behind(place: Path) 
 
 
 def test_sigterm_pauses_too(place: Path) -> None:
-    process = start(place, "run", "task", *SMALL, "--out", "my run", TEST_GATE=str(place / "go"))
+    process = start(place, "run", "task", *SMALL, "--out", "my run", TEST_GATE="input/go")
     wait_for_script(place)
     process.send_signal(signal.SIGTERM)
     assert process.stdout is not None
     while "pausing" not in process.stdout.readline():
         pass
-    (place / "go").touch()
+    (place / "task" / "go").touch()
     out, err = process.communicate(timeout=SECONDS)
     assert (process.returncode, err) == (130, "")
     assert "resume     mle-star resume 'my run'\n" in out
 
 
 def test_a_killed_run_is_shown_as_killed_and_can_be_resumed(place: Path) -> None:
-    process = start(place, "run", "task", *SMALL, TEST_GATE=str(place / "go"))
+    process = start(place, "run", "task", *SMALL, TEST_GATE="input/go")
     wait_for_script(place)
     run = the_run(place).name
     code, out, _ = mle_star(place, "show", run)
@@ -222,7 +222,7 @@ def test_a_killed_run_is_shown_as_killed_and_can_be_resumed(place: Path) -> None
     code, out, _ = mle_star(place, "show", run)
     assert "result     killed" in out
     assert f"mle-star resume {run}" in out
-    (place / "go").touch()
+    (place / "task" / "go").touch()
     assert mle_star(place, "resume", run)[0] == 0
     code, out, _ = mle_star(place, "resume", run)
     assert (code, "a valid submission" in out) == (0, True)
@@ -249,7 +249,7 @@ def test_a_model_that_was_never_there_is_exit_code_2_and_nothing_is_left(place: 
 
 
 def test_no_script_that_runs_is_exit_code_3(place: Path) -> None:
-    code, out, _ = mle_star(place, "run", "task", *SMALL, "--script-timeout", "1", TEST_GATE=str(place / "go"))
+    code, out, _ = mle_star(place, "run", "task", *SMALL, "--script-timeout", "1", TEST_GATE="input/go")
     assert code == 3, out
     assert "no script ran" in out
 

@@ -22,7 +22,7 @@ from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import RunResult, StepRecord, TaskDescription
 from mle_star.orchestrator import MLEStarOrchestrator
 from mle_star.tools.run import Run
-from tests.integration.driver import SETTINGS, key, make_model
+from tests.integration.driver import SETTINGS, key, make_model, marking
 from tests.support import make_task_folder
 
 pytestmark = pytest.mark.integration
@@ -186,6 +186,7 @@ class Place:
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     made = Place(tmp_path)
     monkeypatch.setattr("mle_star.tools.chat.make_model", lambda config: made.model)
+    monkeypatch.setattr("mle_star.tools.scripts.run_script", marking(tmp_path / "scripts"))
     return made
 
 

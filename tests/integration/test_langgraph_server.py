@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -101,6 +102,42 @@ async def test_a_whole_run_streams_its_events_and_leaves_a_valid_submission(serv
     assert {"p1.candidate1", "p2.candidate1", "p1.t0.k0", "p2.t0.k0", "ensemble.r0", "submission"} <= set(steps)
     assert values["final_score"] < 1.0986, "log loss of three classes, better than chance"
     assert Path(values["submission_path"]).is_file()
+
+
+async def test_a_person_steers_both_paths_over_the_sdk(server: str, tmp_path: Path) -> None:
+    client = get_client(url=server)
+    thread_id = (await client.threads.create())["thread_id"]
+    context = SETTINGS | {"runs_dir": str(tmp_path), "review": "plan", "ensemble_iterations": 0}
+    task = {"task": {"dataset_path": str(REPO / "examples" / "penguins")}}
+
+    async def waiting(**how: Any) -> dict[str, dict[str, Any]]:
+        """Run until the run waits or ends; give the questions by their steps, each with its id."""
+        await client.runs.wait(thread_id, "mle_star", context=context, **how)
+        found = (await client.threads.get_state(thread_id))["interrupts"]
+        return {one["value"]["step"]: one["value"] | {"id": one["id"]} for one in found}
+
+    questions = await waiting(input=task)
+    assert set(questions) == {"p1.t0.review", "p2.t0.review"}
+    assert (await client.threads.get(thread_id))["status"] == "interrupted"
+    for question in questions.values():
+        assert question["summary"]
+        assert question["plan"]
+        assert question["code_block"] in question["script"]
+    first, second = questions["p1.t0.review"]["id"], questions["p2.t0.review"]["id"]
+
+    answers: dict[str, Any] = {first: {"action": "edit", "code_block": "no_such_line = 1"}, second: "skip"}
+    again = await waiting(command={"resume": answers})
+    assert set(again) == {"p1.t0.review"}
+    assert "code block" in again["p1.t0.review"]["refused"]
+
+    edited = {"action": "edit", "plan": "Bin the bill's length into quantiles."}
+    assert not await waiting(command={"resume": {again["p1.t0.review"]["id"]: edited}})
+    values = (await client.threads.get_state(thread_id))["values"]
+    assert Path(values["submission_path"]).is_file()
+    (folder,) = tmp_path.iterdir()
+    coder = [path.read_text() for path in (folder / "replies").glob("*-coder*.md")]
+    assert len(coder) == 1
+    assert edited["plan"] in coder[0]
 
 
 async def test_a_task_that_can_not_be_used_fails_with_one_clear_line(server: str, tmp_path: Path) -> None:

@@ -107,9 +107,9 @@ async def test_a_model_that_is_not_pulled_is_told_from_a_server_that_is_down(now
     assert "pull" not in text
 
 
-async def test_a_model_without_a_tag_is_the_latest() -> None:
-    with WireServer(embedded, models=("gemma3:latest", "gemma3")) as server:
-        await check_models(MLEStarConfig(model_id="gemma3", ollama_base_url=server.url))
+async def test_another_server_where_ollama_should_be_is_said_to_be() -> None:
+    with WireServer(embedded) as server:
+        assert "is no Ollama" in await refusal(ollama_base_url=f"{server.url}/v1")
 
 
 @pytest.mark.parametrize("provider", ["openai", "bedrock"])

@@ -85,7 +85,8 @@ def events(tmp_path: Path) -> str:
 async def test_a_reply_comes_with_what_it_cost(provider: str, tmp_path: Path) -> None:
     reply, (asked,) = await asked_once(tmp_path, provider, "print('hello')")
     assert (reply.text, reply.truncated) == ("print('hello')", False)
-    assert (reply.usage.calls, reply.usage.input_tokens, reply.usage.output_tokens) == (1, 12, 7)
+    total = reply.usage.total
+    assert (total.calls, total.input_tokens, total.output_tokens) == (1, asked.tokens, 7)
     assert (asked.provider, asked.model, asked.prompt) == (provider, MODEL, "# coder\nHow?")
 
 

@@ -58,8 +58,8 @@ async def test_a_whole_run_over_each_wire_format(provider: str, task: TaskDescri
         result = await MLEStarOrchestrator(config).run(task)
     assert (result.status, result.final_score) == ("succeeded", 0.5)
     questions = server.questions()
-    assert result.usage.calls == len(questions)
-    assert result.usage.input_tokens == 12 * len(questions)
+    assert result.usage.total.calls == len(questions)
+    assert result.usage.total.input_tokens == sum(asked.tokens for asked in questions)
     assert {asked.heading for asked in questions if asked.schema} == WANT_JSON
 
 
@@ -104,7 +104,7 @@ async def test_no_key_is_in_any_file_of_a_run(provider: str, task: TaskDescripti
             return Refused(400, f"refused: {asked.headers.get('authorization')} {KEY} {SECRET}")
         if asked.heading == "ensembler" and times["ensembler"] == 1:
             return Refused(503, f"busy: {asked.headers.get('authorization')} {KEY} {SECRET}")
-        if asked.heading == "submission":
+        if asked.heading == "ensembler":
             return Refused(401, f"no longer valid: {KEY} {SECRET}")
         return replies(asked)
 

@@ -68,6 +68,21 @@ def test_another_server_of_the_same_model_has_no_price_until_one_is_given() -> N
     assert price_of(settings.model_spec("coder"), settings) is None
 
 
+@pytest.mark.parametrize(
+    ("provider", "model", "output"),
+    [
+        ("openai", "gpt-4o-mini-2024-07-18", 0.6), ("openai", "gpt-4o-mini-tts", None), ("openai", "o3-pro", None),
+        ("bedrock", "anthropic.claude-haiku-4-5-20251001-v1:0", 5), ("bedrock", "global.anthropic.claude-sonnet-5", 10),
+        ("bedrock", "us.anthropic.claude-haiku-4-5-20251001-v1:0", 5.5), ("ollama", "gemma3:27b", 0),
+        ("bedrock", "anthropic.claude-3-haiku-20240307-v1:0", None),
+    ],
+)  # fmt: skip
+def test_a_model_has_its_own_price_or_none(provider: str, model: str, output: float | None) -> None:
+    settings = config(model_provider=provider, model_id=model)
+    price = price_of(settings.model_spec("coder"), settings)
+    assert (price.output if price else None) == output
+
+
 def test_a_limit_of_the_cost_needs_the_price_of_each_model() -> None:
     check_prices(config(model_provider="openai", model_id="gpt-9"))
     with pytest.raises(ConfigError, match=r"openai/gpt-9 is not known: .*--prices FILE"):

@@ -66,6 +66,13 @@ async def test_a_script_that_succeeded_in_an_earlier_run_is_not_run_again(tmp_pa
     assert len(scripts.ran) == 1
 
 
+async def test_a_run_knows_how_long_its_solutions_take(tmp_path: Path, scripts: Scripts) -> None:
+    run = await a_run(tmp_path, "first")
+    result, _ = await run.execute(draft())
+    await run.execute(draft("x = 2\n", delivers="output"))
+    assert run.longest_script == result.seconds > 0
+
+
 async def test_what_is_taken_over_lies_in_the_runs_own_folder(tmp_path: Path, scripts: Scripts) -> None:
     await (await a_run(tmp_path, "first")).execute(draft())
     result, _ = await (await a_run(tmp_path, "second")).execute(draft())

@@ -216,6 +216,11 @@ def test_cards_of_which_none_is_left_are_asked_for_again_with_the_reason() -> No
         parse_cards(json.dumps([{"name": "A", "example_code": "x = = 1"}]))
 
 
+def test_an_example_may_be_a_function_that_nothing_calls() -> None:
+    code = "def fit(rows, target):\n    return rows @ target"
+    assert parse_cards(json.dumps([{"name": "A", "example_code": code}]))[0].example_code == code + "\n"
+
+
 @pytest.mark.parametrize(
     "reply", ['{"queries": ["a b", "a  b", " ", "c"]}', "```json\n{'queries': ['a b', 'c',]}\n```"]
 )

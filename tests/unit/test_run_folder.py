@@ -236,6 +236,17 @@ async def test_each_phase_leaves_time_for_those_after_it(
     assert run.time_left(step_name) == share * 1_000
 
 
+@pytest.mark.parametrize(("seconds", "until"), [(100, 750), (200, 600), (400, 500)])
+async def test_where_scripts_take_long_the_submission_has_the_time_of_two_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, until: float
+) -> None:
+    monkeypatch.setattr("mle_star.tools.run.time", SimpleNamespace(monotonic=lambda: 0.0))
+    run = Run("r1", MLEStarConfig(out_dir=tmp_path, time_limit=1_000))
+    run.longest_script = seconds
+    assert run.time_left("p1.candidate1") == until
+    assert run.time_left("submission") == 1_000
+
+
 async def test_without_a_limit_there_is_always_time_left(tmp_path: Path) -> None:
     assert Run("r1", MLEStarConfig(out_dir=tmp_path, time_limit=None)).time_left("submission") == float("inf")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mle_star.execution.runner import Job, _judge
+from mle_star.execution.runner import Job, judge
 from mle_star.execution.watch import Breach
 from mle_star.models.data_models import ExecutionResult
 
@@ -18,7 +18,7 @@ def judged(
     log = folder / "001-coder.log"
     log.write_bytes(output if isinstance(output, bytes) else output.encode())
     made = Job(script=folder / "001-coder.py", log=log, workdir=folder, data=folder, timeout=7.0, **job)
-    return _judge(made, returncode, breach, 1.0)
+    return judge(made, returncode, breach, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def script(code: str) -> str:
     Raises:
         ReplyError: It does not compile, holds nothing that does anything, or leaves parts out.
     """
-    code = code.strip("\n").rstrip() + "\n"
+    code = without_labels(code).strip("\n").rstrip() + "\n"
     try:
         tree = compiled(code)
     except SyntaxError as error:

@@ -38,9 +38,14 @@ def joined(first: str, second: str) -> str:
     size = _overlap(first, second)
     if size:
         return first + second[size:]
-    line = first.rpartition("\n")[2]
+    before, _, line = first.rpartition("\n")
+    head = second.partition("\n")[0]
+    if not line and inside and len(head.strip()) > 3 and head == before.rpartition("\n")[2]:
+        return first + second[len(head) + 1 :]  # the last whole line again
     if line.strip() and (whole := _line_again(line, second)) is not None:
         return first[: len(first) - len(line)] + whole
+    if line and inside and head.startswith(line if line.strip() else (" ", "\t")):
+        raise ReplyError("The reply was cut off, and it is not clear where the rest goes on; be brief.")
     return first + second
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mle_star.models.syntax import compiles
+from mle_star.tools.replies.mending import without_prose
 
 FENCE = re.compile(r"^(?P<before>.*?)(?P<mark>`{3,}|~{3,})[ \t]*(?P<info>[^`\n]*)$")
 TAG = re.compile(r"^\s*<(/?)([A-Za-z_][\w-]*)>\s*$")
@@ -20,6 +21,11 @@ NOT_PYTHON = {
 }  # fmt: skip
 WRITES_A_FILE = re.compile(r"^\s*(?:cat|tee|python3?)\b.*<<", re.MULTILINE)
 PATCH = {"diff", "patch", "udiff"}
+PLAIN_CODE = re.compile(
+    r"[^A-Za-z]{0,12}(?:import \w|from [\w.]+ import |def \w+\(|class \w+|[\w.\[\]\"']+ = \S|print\(f?[\"'])"
+)
+MUCH_CODE = 3
+"""Lines."""
 MOST_ENDS = 12
 """How many closing fences are tried for one that opens, should the first be inside of a string of the code."""
 
@@ -41,8 +47,9 @@ class Found:
 
 def find_code(text: str) -> list[Found]:
     """List what may be code in a cleaned reply; the reply as a whole only where there is no mark of any kind."""
-    if compiles(text):  # as it is, with fences inside of its strings perhaps
-        return [*map(Found, in_json(text))] or [Found(text, fenced=False)]
+    alone = without_prose(text)
+    if alone.strip() and compiles(alone):  # no fence but those inside of its strings
+        return [*map(Found, in_json(text))] or [Found(alone, fenced=False)]
     fenced = list(_fenced(text.split("\n")))
     found = [piece for piece in fenced if piece.code.strip()]
     if fenced and not found:  # a fence that holds nothing, or closes what was never opened
@@ -51,6 +58,8 @@ def find_code(text: str) -> list[Found]:
         found = list(_tagged(text.split("\n")))
     if not found:
         found = [Found(code, fenced=False) for code in in_json(text)]
+    if any(piece.fenced for piece in found) and _code_outside(text, found):
+        found.append(Found(text, fenced=False))  # the fences stand in a string of the code, or only half around it
     found = [inner for piece in found for inner in _unpacked(piece)]
     if not found:
         found = [Found(match[3]) for match in HEREDOC.finditer(text)]
@@ -86,6 +95,13 @@ def _fenced(lines: list[str]) -> Iterator[Found]:
                     break
         yield Found(_plain(body, before), name)
         number = after
+
+
+def _code_outside(text: str, found: list[Found]) -> bool:
+    """Tell whether there is code outside of what was found, too much of it to be a word about the code."""
+    inside = {line.strip(" \t>") for piece in found for line in piece.code.split("\n")}
+    outside = [line for line in text.split("\n") if line.strip(" \t>") not in inside]
+    return sum(1 for line in outside if PLAIN_CODE.match(line)) >= MUCH_CODE
 
 
 def _opens(fence: re.Match[str]) -> bool:

@@ -31,7 +31,7 @@ def spans(text: str) -> Iterator[str]:
         try:
             _, end = decoder.raw_decode(text, start)
         except (ValueError, RecursionError):
-            end = _closing(text, start)
+            end = _literal_end(text, start) or _closing(text, start)
         else:
             given += 1
             yield text[start:end]
@@ -44,6 +44,14 @@ def spans(text: str) -> Iterator[str]:
             at = end
         else:
             at = start + 1
+
+
+def _literal_end(text: str, start: int) -> int | None:
+    """Find the end of the longest Python literal that begins at `start`; None if there is none."""
+    if text[start] not in OPENERS:
+        return None
+    ends = [match.end() for match in re.finditer(re.escape(OPENERS[text[start]]), text[start:])][-MOST_SPANS:]
+    return next((start + end for end in reversed(ends) if _literal(text[start : start + end]) is not None), None)
 
 
 def _closing(text: str, start: int) -> int:

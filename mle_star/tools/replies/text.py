@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 THOUGHT_NAMES = "think(?:ing)?|thoughts?|reasoning|reflection|scratchpad|inner_monologue|seed:think|mythink"
-_NO_QUOTE, _NO_QUOTE_AFTER = r"(?<![\"'])(?<!(?<!``)`)", r"(?![\"']|`(?!``))"
+_NO_QUOTE, _NO_QUOTE_AFTER = r"(?<![\"'“‘])(?<!(?<!``)`)", r"(?![\"'”’\\]|`(?!``))"
 """A tag in quotes is a part of code, or of words about it."""
 _OPEN = (
-    rf"{_NO_QUOTE}<(?:{THOUGHT_NAMES})>{_NO_QUOTE_AFTER}|\[THINK\]|◁think▷|<\|begin_of_thought\|>"
+    rf"(?<!\w){_NO_QUOTE}<(?:{THOUGHT_NAMES})>{_NO_QUOTE_AFTER}|\[THINK\]|◁think▷|<\|begin_of_thought\|>"
     r"|<\|channel\|>(?:analysis|commentary)\b[^<]*<\|message\|>"
 )
 _CLOSE = (

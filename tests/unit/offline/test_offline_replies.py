@@ -22,7 +22,7 @@ from mle_star.offline.library import recipes_by_name
 from mle_star.offline.parts import frame_part
 from mle_star.offline.reading import rows_in
 from mle_star.offline.refining import name_of
-from mle_star.offline.script import Script, functions_of
+from mle_star.offline.script import Script, functions_of, keywords_of
 from mle_star.offline.tabular import FAMILIES
 from mle_star.offline.tabular_ideas import IDEAS
 from mle_star.tools.blocks import find_block, quote_block, substitute
@@ -441,6 +441,20 @@ def test_a_rare_class_gets_larger_folds(tmp_path: Path) -> None:
     assert "FOLDS = 3\nFOLDS_USED = 2" in candidate(task, cards(task)[0])
 
 
+def test_boosters_go_as_far_on_few_rows_of_many_classes_as_they_do_by_default(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    table = pd.DataFrame({"x": generator.normal(size=1_300), "y": [f"kind {i % 30}" for i in range(1_300)]})
+    task = Task(tmp_path, table[:1_200], table[1_200:], "y", "log_loss")
+    found = {}
+    for card in cards(task, count=8):
+        functions = functions_of(candidate(task, card))
+        for name in {"lightgbm", "hist_gradient_boosting", "categorical_lightgbm"} & set(functions):
+            settings = {key: float(str(value)) for key, value in keywords_of(functions[name]).items()}
+            found[name] = settings["trees"] * settings["learning_rate"]
+    assert len(found) == 3
+    assert min(found.values()) >= 9  # LightGBM's own: 100 trees at a rate of 0.1
+
+
 def test_the_inner_loop_never_runs_out_of_plans_for_a_chosen_block(task: Task) -> None:
     script, done = merged(task), ""
     for _ in range(6):
@@ -457,6 +471,16 @@ def test_the_inner_loop_never_runs_out_of_plans_for_a_chosen_block(task: Task) -
         assert found["code_block"] not in changed
         assert len(changed) == 4
         done += f"\n1. ```python\n{found['code_block']}\n```\n"
+
+
+def test_with_a_single_model_no_step_is_spent_on_how_models_are_blended(task: Task) -> None:
+    script, done, chosen = candidate(task, cards(task)[0]), "", []
+    for _ in range(6):
+        reply = ask("extractor", **common(task), script=script, summary="none", earlier_blocks=done or "none")
+        block = json.loads(reply)["code_block"]
+        chosen.append(name_of(block))
+        done += f"\n1. ```python\n{block}\n```\n"
+    assert not {"blend", "blend_weights"} & set(chosen)
 
 
 def test_a_column_of_the_submission_stands_for_the_class_that_it_ends_in() -> None:
