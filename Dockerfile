@@ -1,11 +1,13 @@
 # The plain API: `docker build -t mle-star .`, then deploy/compose.api.yml or `docker run -p 127.0.0.1:8000:8000`.
 FROM python:3.11-slim AS build
 WORKDIR /build
+COPY requirements.lock ./
+RUN python -m venv /opt/mle-star && /opt/mle-star/bin/pip install --no-cache-dir -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY mle_star mle_star
 COPY graphs graphs
 COPY prompts prompts
-RUN python -m venv /opt/mle-star && /opt/mle-star/bin/pip install --no-cache-dir ".[postgres]"
+RUN /opt/mle-star/bin/pip install --no-cache-dir ".[postgres]"
 
 FROM python:3.11-slim
 RUN apt-get update && apt-get install --yes --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/* \

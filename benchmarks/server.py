@@ -41,7 +41,7 @@ from tests.support import make_task_folder
 Figures = dict[str, Any]
 ONE_PATH = {
     "num_solutions": 1, "num_retrieved_models": 1, "outer_loop_iterations": 1, "inner_loop_iterations": 2,
-    "ensemble_iterations": 0, "max_debug_retries": 1, "leakage_check": False,
+    "ensemble_iterations": 0, "max_debug_retries": 8, "leakage_check": False,
 }  # fmt: skip
 NO_CACHE = {"MLE_STAR_CACHE": "false"}
 ASKED = 200

