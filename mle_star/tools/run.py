@@ -181,7 +181,8 @@ class Run:
     def time_left(self, step: str = "") -> float:
         """Seconds until the phase of `step` has to be over; infinite without a limit. By default the paths' phase.
 
-        Where scripts take long for the limit, the submission has the time of two of them, up to half of the limit.
+        Where scripts take long for the limit, the submission has the time of three of them, up to half of the limit:
+        it validates once more, and fits several seeds to all rows.
         """
         limit = self.config.time_limit
         share = SHARES.get(step.partition(".")[0], PATHS_SHARE)
@@ -191,7 +192,7 @@ class Run:
             return float("inf")
         until = limit * share
         if share < 1:
-            until = min(until, max(limit / 2, limit - 2 * self.longest_script))
+            until = min(until, max(limit / 2, limit - 3 * self.longest_script))
         return until - self.elapsed
 
     def over(self, step: str = "") -> bool:

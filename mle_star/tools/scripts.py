@@ -77,12 +77,11 @@ class Scripts:
         """
         digest = hashlib.sha256(f"{await self._task()}\n{draft.delivers}\n{draft.script}".encode()).hexdigest()[:16]
         async with self._locks[digest]:  # the same script may be running on another path right now
-            if draft.delivers == "submission" and digest in self._known:
-                known = self._known[digest]
-                if known.ok and not written_by(known.script_path).is_file():
-                    del self._known[digest]
-            if digest in self._known:
-                return self._known[digest], False
+            known = self._known.get(digest)
+            lost = draft.delivers == "submission" and known and known.ok and not written_by(known.script_path).is_file()
+            # What one phase had no time for, such as an early submission, a later one may have.
+            if known and not lost and known.error != "no time left":
+                return known, False
             result = await self._recall(draft, digest)
             return (result, False) if result else (await self._execute(draft, digest), True)
 

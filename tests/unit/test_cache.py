@@ -73,6 +73,17 @@ async def test_a_run_knows_how_long_its_solutions_take(tmp_path: Path, scripts: 
     assert run.longest_script == result.seconds > 0
 
 
+async def test_a_script_that_its_phase_had_no_time_for_is_run_again_in_another(
+    tmp_path: Path, scripts: Scripts
+) -> None:
+    run, done = await a_run(tmp_path, "first"), scripts.outcome
+    scripts.outcome = done | {"score": None, "error": "no time left"}
+    cut, _ = await run.execute(draft())
+    scripts.outcome = done
+    again, ran = await run.execute(draft())
+    assert (cut.ok, again.ok, ran) == (False, True, True)
+
+
 async def test_what_is_taken_over_lies_in_the_runs_own_folder(tmp_path: Path, scripts: Scripts) -> None:
     await (await a_run(tmp_path, "first")).execute(draft())
     result, _ = await (await a_run(tmp_path, "second")).execute(draft())
