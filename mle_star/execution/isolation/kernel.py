@@ -102,3 +102,12 @@ def drop_capabilities() -> None:
     libc.prctl(PR_CAP_AMBIENT, ctypes.c_ulong(PR_CAP_AMBIENT_CLEAR_ALL), 0, 0, 0)
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     _checked("capset", libc.capset(header, (ctypes.c_uint32 * 6)()))
+
+
+def write(path: str, text: str) -> None:
+    """Tell the kernel something through one of its files, in one write."""
+    file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(file, text.encode())
+    finally:
+        os.close(file)

@@ -34,7 +34,7 @@ IO_URING_SETUP, FOREIGN_CALLS = 425, 0x40000000
 def restrict(policy: Policy) -> None:
     """Give up all that a script has no use for. Can't be undone; raises OSError where the kernel refuses."""
     with suppress(OSError):
-        _write("/proc/self/oom_score_adj", "1000")  # when memory runs out, it is the script that has to go
+        kernel.write("/proc/self/oom_score_adj", "1000")  # when memory runs out, it is the script that has to go
     if policy.uid is not None:
         become(policy.uid)
     bound(policy)
@@ -74,9 +74,9 @@ def own_user_namespace(more: int = 0) -> None:
     """
     uid, gid = os.geteuid(), os.getegid()
     kernel.unshare(kernel.CLONE_NEWUSER | more)
-    _write("/proc/self/setgroups", "deny")
-    _write("/proc/self/uid_map", f"{uid} {uid} 1")
-    _write("/proc/self/gid_map", f"{gid} {gid} 1")
+    kernel.write("/proc/self/setgroups", "deny")
+    kernel.write("/proc/self/uid_map", f"{uid} {uid} 1")
+    kernel.write("/proc/self/gid_map", f"{gid} {gid} 1")
 
 
 def bound(policy: Policy) -> None:
@@ -212,11 +212,3 @@ def guard_sockets(internet: bool) -> None:
     instructions = (_Instruction * len(program))(*(_Instruction(*words) for words in program))
     record = _Program(len(program), instructions)
     kernel.prctl(kernel.PR_SET_SECCOMP, 2, ctypes.addressof(record))
-
-
-def _write(path: str, text: str) -> None:
-    file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(file, text.encode())
-    finally:
-        os.close(file)

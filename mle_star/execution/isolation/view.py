@@ -85,7 +85,7 @@ def identity_of(uid: int) -> int:
         if not os.read(ready, 1):
             raise OSError(1, "no user namespace can be made")
         for name in ("uid_map", "gid_map"):
-            _write(f"/proc/{child}/{name}", f"0 {uid} 1")
+            kernel.write(f"/proc/{child}/{name}", f"0 {uid} 1")
         return os.open(f"/proc/{child}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     finally:
         os.close(ready)
@@ -163,11 +163,3 @@ def _make_place(target: str, folder: bool) -> None:
         return
     os.makedirs(os.path.dirname(target), exist_ok=True)
     os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
-
-
-def _write(path: str, text: str) -> None:
-    file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(file, text.encode())
-    finally:
-        os.close(file)
