@@ -180,12 +180,13 @@ def _nodes(backend: OnRay) -> list[tuple[str, int, float]]:
 
 @cache
 def _levels(backend: OnRay) -> tuple[Level, ...]:
-    """Ask each node for its level of isolation, once for the process.
+    """Ask each node for its level of isolation, once for the process; one that was lost by now has no say.
 
     Raises:
-        ConfigError: One does not answer, or can't run our code.
+        ConfigError: None answers, or one can't run our code.
     """
     import ray
+    from ray.exceptions import NodeDiedError, RayError, TaskUnschedulableError
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     probe = ray.remote(isolation_here)
@@ -193,13 +194,20 @@ def _levels(backend: OnRay) -> tuple[Level, ...]:
         probe.options(num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote()
         for node, *_ in _nodes(backend)
     ]
-    try:
-        return tuple(ray.get(asked, timeout=PROBE_SECONDS))
-    except ray.exceptions.RayError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise ConfigError(
-            f"a node of the Ray cluster can't run scripts: {reason}; each needs this Python and mle-star installed"
-        ) from None
+    told: list[Level] = []
+    for answer in asked:
+        try:
+            told.append(ray.get(answer, timeout=PROBE_SECONDS))
+        except (NodeDiedError, TaskUnschedulableError):
+            continue
+        except RayError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise ConfigError(
+                f"a node of the Ray cluster can't run scripts: {reason}; each needs this Python and mle-star installed"
+            ) from None
+    if not told:
+        raise ConfigError("no node of the Ray cluster is left: see `ray status`")
+    return tuple(told)
 
 
 @cache

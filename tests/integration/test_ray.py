@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from mle_star.execution import on_ray
 from mle_star.execution.isolation.detect import strongest
 from mle_star.execution.on_ray import OnRay
 from mle_star.execution.runner import Job
@@ -159,6 +160,19 @@ async def test_the_check_tells_the_isolation_of_the_nodes(two_nodes: Any) -> Non
     backend = OnRay(two_nodes.address)
     assert f"isolation {strongest().level}" in await asyncio.to_thread(backend.check)
     assert len(backend.shares()[0].cores) == 1
+
+
+async def test_a_node_that_was_lost_a_moment_ago_does_not_keep_a_run_from_starting(
+    two_nodes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = OnRay(two_nodes.address, parallel=7)
+    alive = on_ray._nodes(backend)
+    monkeypatch.setattr(on_ray, "_nodes", lambda _: [("ab" * 28, 1, 1e9), *alive])
+    nodes = f"{len(alive)} node{'s' * (len(alive) > 1)}"
+    assert f"Ray cluster of {nodes}, isolation {strongest().level}" in await asyncio.to_thread(backend.check)
+    monkeypatch.setattr(on_ray, "_nodes", lambda _: [("ab" * 28, 1, 1e9)])
+    with pytest.raises(ConfigError, match="no node of the Ray cluster is left"):
+        await asyncio.to_thread(replace(backend, parallel=8).check)
 
 
 def test_a_cluster_that_is_not_there_is_told_in_one_line_before_anything_is_spent(tmp_path: Path) -> None:
