@@ -89,6 +89,12 @@ async def choose(state: PipelineState, runtime: Runtime[MLEStarConfig]) -> dict[
     }
 
 
+async def conclude(state: PipelineState, runtime: Runtime[MLEStarConfig]) -> None:
+    """Write down what the run came to, where LangGraph drives the graph by itself."""
+    run = await Run.of(runtime)
+    await run.conclude(state)
+
+
 def any_solution(state: PipelineState) -> Literal["combine", "no script ran"]:
     """Go on when at least one path came to a solution."""
     return "combine" if state["solutions"] else "no script ran"
@@ -100,10 +106,12 @@ builder.add_node("solution_path", path_graph)
 builder.add_node("ensemble", ensemble.graph)
 builder.add_node(choose)
 builder.add_node("submission", submission.graph)
+builder.add_node(conclude)
 builder.add_edge(START, "inspect")
 builder.add_conditional_edges("inspect", each_path, ["solution_path"])
-builder.add_conditional_edges("solution_path", any_solution, {"combine": "ensemble", "no script ran": END})
+builder.add_conditional_edges("solution_path", any_solution, {"combine": "ensemble", "no script ran": "conclude"})
 builder.add_edge("ensemble", "choose")
 builder.add_edge("choose", "submission")
-builder.add_edge("submission", END)
+builder.add_edge("submission", "conclude")
+builder.add_edge("conclude", END)
 graph = builder.compile(name="mle_star")

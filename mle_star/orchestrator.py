@@ -12,26 +12,25 @@ from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import ExitStack, aclosing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from mle_star import __version__
 from mle_star.models.config import MLEStarConfig
-from mle_star.models.data_models import RunResult, StepRecord, TaskBrief, TaskDescription, Usage
+from mle_star.models.data_models import RunResult, TaskBrief, TaskDescription
 from mle_star.models.errors import ConfigError, MLEStarError
 from mle_star.models.events import Event
 from mle_star.models.review import WAITING, Review, ReviewAnswer
 from mle_star.tools.progress import task_name
+from mle_star.tools.results import Ending, result_of
 from mle_star.tools.run_folder import About, RunFolder, Status
 
 if TYPE_CHECKING:
     from langgraph.runtime import RunControl
 
     from mle_star.tools.checkpoints import Checkpoints
-    from mle_star.tools.run import Run
 
 T = TypeVar("T")
-Ending = Literal["succeeded", "no submission", "no script ran", "paused", "failed"]
 RECURSION_LIMIT = 10_000
 """LangGraph's own guard; every loop of ours ends by a counter long before."""
 
@@ -229,14 +228,10 @@ class MLEStarOrchestrator:
                     if run:
                         await run.emit("run finished", message=ending[1] if ending else "")
                     state = (await graph.aget_state(thread)).values
-                    brief = await asyncio.to_thread(folder.brief)
-                    history = await asyncio.to_thread(folder.history)
-                    early = await asyncio.to_thread(folder.submission)
-                    if early and not state.get("submission_path"):  # broken off, with a submission from before
-                        path = str(folder.path / "final" / "submission.csv")
-                        state = state | {"submission_path": path, "final_score": early.score}
-                    stopped = await asyncio.to_thread(lambda: folder.stopped)
-                    self.result = _result(about, brief, state, history, ending, run, stopped)
+                    self.result = await asyncio.to_thread(
+                        result_of, folder, about, state, seconds=run.elapsed if run else 0.0,
+                        cut_short=run.cut_short if run else "", ending=ending,
+                    )  # fmt: skip
                     done = about.model_copy(update={"status": self.result.status, "result": self.result})
                     await asyncio.to_thread(folder.write, done)
                     self._control = None
@@ -245,39 +240,6 @@ class MLEStarOrchestrator:
         if self.result is None:
             raise MLEStarError("the run ended without a result")
         return self.result
-
-
-def _result(
-    about: About,
-    brief: TaskBrief | None,
-    state: dict[str, Any],
-    history: list[StepRecord],
-    ending: tuple[Ending, str] | None,
-    run: Run | None,
-    stopped: bool,
-) -> RunResult:
-    """Make the result of what the graph came to."""
-    if brief is None:
-        raise MLEStarError("the run's brief.json is gone")
-    ran = any(record.score is not None for record in history)
-    if ending is None:
-        status: Ending = "succeeded" if state.get("submission_path") else "no submission" if ran else "no script ran"
-        cut_short = "stopped before its end" if stopped else run.cut_short if run else ""
-        if status == "no script ran" and cut_short:
-            status = "no submission"
-        ending = (status, cut_short)
-    return RunResult(
-        run_id=about.run_id,
-        status=ending[0],
-        message=ending[1],
-        final_score=state.get("final_score"),
-        final_solution=state.get("final_solution"),
-        submission_path=state.get("submission_path"),
-        metric=brief.metric,
-        history=tuple(history),
-        usage=state.get("usage") or Usage(),
-        seconds=round(run.elapsed, 1) if run else 0.0,
-    )
 
 
 def run_blocking(work: Coroutine[Any, Any, T]) -> T:

@@ -89,7 +89,7 @@ async def web_pages(run: Run, step: str) -> tuple[tuple[Page, ...], Usage]:
         )  # fmt: skip
         usage = answer.usage
         queries = (answer.value or ())[: config.search_queries]
-        cache = DiskCache(config.runs_dir.absolute() / ".cache" / "search")
+        cache = DiskCache(run.runs_dir / ".cache" / "search")
         try:
             async with asyncio.timeout(min(SEARCH_SECONDS, max(0.0, run.time_left(step)))):
                 found = await search_web(engine, queries, config.search_pages * config.num_solutions, cache)

@@ -77,8 +77,9 @@ class Channel:
                     self._lines.extend(lines)
                     news, self._news = self._news, asyncio.Event()
                     news.set()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._poked.wait(), POLL)
+            with suppress(TimeoutError):  # not wait_for, which on Python 3.11 can lose `end`'s cancelling
+                async with asyncio.timeout(POLL):
+                    await self._poked.wait()
 
     def _more(self) -> list[Line]:
         if not self.file.is_file():

@@ -54,7 +54,7 @@ class Follower:
 
     folder: RunFolder
     view: View | None = None
-    agents: dict[str, AgentView] = field(default_factory=lambda: {name: AgentView(name=name) for name in AGENTS})
+    agents: dict[str, AgentView] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
     _offset: int = 0
     _work: dict[str, Work] = field(default_factory=dict)
@@ -64,17 +64,25 @@ class Follower:
     def refresh(self) -> list[tuple[Event, Asked | None]]:
         """Take in what is new; gives each event with the question that it ended."""
         with self._lock:
-            if self.view is None:
-                about, brief = self.folder.about(), self.folder.brief()
-                if brief is None:
-                    return []
-                self.view = new_view(task_name(about.task.dataset_path), brief.metric, about.config)
+            if self.view is None and not self._begin():
+                return []
             news = []
             for line in self._lines():
                 event = Event.model_validate_json(line)
+                if event.kind == "run started":  # in a thread of LangGraph's, another one may have gone before
+                    self._begin()
                 news.append((event, self._take(event)))
             self._count_replies()
             return news
+
+    def _begin(self) -> bool:
+        about, brief = self.folder.about(), self.folder.brief()
+        if brief is None:
+            return False
+        self.view = new_view(task_name(about.task.dataset_path), brief.metric, about.config)
+        self.agents = {name: AgentView(name=name) for name in AGENTS}
+        self._work.clear()
+        return True
 
     def _lines(self) -> list[bytes]:
         path = self.folder.path / "events.jsonl"

@@ -128,7 +128,9 @@ class RunSummary(BaseModel):
     model_provider: str
     model_id: str
     status: str = Field(examples=["running"])
-    source: str = Field(description="What started it: this server, a terminal, or a LangGraph Server.")
+    source: str = Field(
+        description="What started it: `server`, this one; `terminal`; or `langgraph`, by its API or in Python."
+    )
     wish: str = Field(description="What a person wants of it: run, pause or stop.")
     reason: str = Field(description="Why it has its status, where that needs saying.")
     phase: str | None

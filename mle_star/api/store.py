@@ -17,7 +17,6 @@ from sqlalchemy import (
     String,
     Table,
     and_,
-    delete,
     event,
     func,
     inspect,
@@ -117,11 +116,6 @@ class RunStore:
             row = (await connection.execute(select(RUNS).where(RUNS.c.run_id == run_id))).mappings().first()
         return RunRecord(**row) if row else None
 
-    async def remove(self, run_id: str) -> None:
-        """Forget a run."""
-        async with self._engine.begin() as connection:
-            await connection.execute(delete(RUNS).where(RUNS.c.run_id == run_id))
-
     async def ids(self) -> set[str]:
         """All runs that are known."""
         async with self._engine.connect() as connection:
@@ -130,6 +124,13 @@ class RunStore:
     async def unfinished(self) -> list[RunRecord]:
         """Those with something left to do, oldest first."""
         query = select(RUNS).where(RUNS.c.status.not_in(FINAL)).order_by(RUNS.c.created)
+        async with self._engine.connect() as connection:
+            return [RunRecord(**row) for row in (await connection.execute(query)).mappings()]
+
+    async def foreign(self) -> list[RunRecord]:
+        """Those that other processes drive, and what LangGraph drove: a thread may run anew."""
+        going_on = and_(RUNS.c.source != "server", RUNS.c.status.not_in(FINAL))
+        query = select(RUNS).where(or_(going_on, RUNS.c.source == "langgraph"))
         async with self._engine.connect() as connection:
             return [RunRecord(**row) for row in (await connection.execute(query)).mappings()]
 

@@ -173,7 +173,8 @@ async def _follow(job: Job, container: Container, marker: bytes) -> ExecutionRes
     if not ended.done():
         breach = breach or Breach("timeout", f"The script ran out of its {job.timeout:.0f} seconds and was stopped.")
         await asyncio.to_thread(_kill, container)
-    ending = await asyncio.wait_for(ended, GRACE)
+    async with asyncio.timeout(GRACE):
+        ending = await ended
     if breach is None and ending.out_of_memory and ending.code:
         breach = out_of_memory(job.limits)
     killed = ending.out_of_memory or await asyncio.to_thread(kernel_kills) > kills

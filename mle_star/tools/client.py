@@ -80,7 +80,8 @@ class ModelClient:
             spec, model = await self._model()
             try:
                 target: Any = model if mode == "text" or shape is None else bind(model, spec.provider, mode, shape)
-                message: AIMessage = await asyncio.wait_for(target.ainvoke(messages), spec.timeout)
+                async with asyncio.timeout(spec.timeout):
+                    message: AIMessage = await target.ainvoke(messages)
             except Exception as error:
                 changed = adapt(spec, self.spec, error)
                 if changed is None:

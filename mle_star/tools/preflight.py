@@ -115,7 +115,8 @@ async def model_problem(spec: ModelSpec) -> Problem | None:
 
     seconds = min(spec.timeout, OLLAMA_SECONDS if spec.provider == "ollama" else CHECK_SECONDS)
     try:
-        await asyncio.wait_for(send(ModelClient(spec), [HumanMessage(QUESTION)], patience=patience), seconds)
+        async with asyncio.timeout(seconds):
+            await send(ModelClient(spec), [HumanMessage(QUESTION)], patience=patience)
     except ImportError:
         raise
     except Exception as error:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from mle_star.tools.brief import LIMIT, render_brief
 from mle_star.tools.budget import PATHS_SHARE, SHARES, Budget
 from mle_star.tools.environment import render_environment
 from mle_star.tools.files import append_line, last_line, write_atomically
+from mle_star.tools.graph_record import GraphRecord
 from mle_star.tools.preflight import check_isolation
 from mle_star.tools.prices import Price, check_prices, price_of
 from mle_star.tools.reply_files import ReplyFiles
@@ -42,6 +43,7 @@ class Run:
     def __init__(self, run_id: str, config: MLEStarConfig) -> None:
         self.run_id = run_id
         self.config = config
+        self.runs_dir = config.runs_dir
         self.folder = config.out_dir or config.runs_dir / run_id
         self._brief: TaskBrief | None = None
         self._lock = asyncio.Lock()
@@ -51,6 +53,7 @@ class Run:
         self._values: dict[int, dict[str, str]] = {}
         self._seq = 0
         self._scripts = Scripts(self)
+        self._record: GraphRecord
         self._started = time.monotonic()
         self._opened = False
         self._clients: dict[ModelSpec, ModelClient] = {}
@@ -97,7 +100,8 @@ class Run:
                 self._opened = True
 
     def _open(self) -> None:
-        self.folder = self.folder.absolute()
+        self.runs_dir, self.folder = self.runs_dir.absolute(), self.folder.absolute()
+        self._record = GraphRecord(RunFolder(self.folder), self.run_id)
         for name in ("scripts", "replies", "work", "final"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self._stopped = RunFolder(self.folder).stopped
@@ -110,6 +114,7 @@ class Run:
             event = Event.model_validate_json(last)
             self._seq, self._started = event.seq, time.monotonic() - event.elapsed
         self._scripts.open()
+        self._record.take_up()
 
     # The task
 
@@ -127,7 +132,17 @@ class Run:
         async with self._lock:
             self._brief, self._values = None, {}
             self._scripts.forget_task()
-        return await self.brief(task)
+        brief = await self.brief(task)
+        await asyncio.to_thread(self._record.begin, task, brief, self.config)
+        return brief
+
+    async def conclude(self, state: Mapping[str, Any]) -> None:
+        """Write down what the run came to, where no orchestrator of ours does, and let go of it."""
+        if self._record.ours:
+            await self.emit("run finished", message=self.cut_short)
+            await asyncio.to_thread(self._record.conclude, state, self.elapsed, self.cut_short)
+            for key in [key for key, run in _RUNS.items() if run is self]:
+                del _RUNS[key]
 
     async def brief(self, task: TaskDescription | None = None) -> TaskBrief:
         """Return the task with everything found out; measured once, then read from the folder.

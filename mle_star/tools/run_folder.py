@@ -29,6 +29,7 @@ from mle_star.tools.accounting import usage_in
 from mle_star.tools.files import write_atomically
 from mle_star.tools.submissions import Kept, kept
 
+LANGGRAPH = "langgraph"
 Status = Literal["queued", "running", "paused", "failed", "succeeded", "no submission", "no script ran"]
 
 
@@ -45,7 +46,8 @@ class About(Frozen):
     config: MLEStarConfig
     result: RunResult | None = None
     checkpoints: str = "sqlite"
-    """Where they are: in the run's own file, or in a server's database."""
+    """Where they are: in the run's own file (`sqlite`), in our server's database (`postgresql`), or LangGraph's own
+    (`langgraph`), where its server, or code that calls the graph, drives the run."""
 
     @property
     def resumable(self) -> bool:
@@ -136,10 +138,15 @@ class RunFolder:
                     yield Event.model_validate_json(line)
 
     def history(self) -> list[StepRecord]:
-        """Read the steps so far from the events; a step that was repeated after a crash counts once."""
+        """Read the steps so far from the events; a step that was repeated after a crash counts once.
+
+        A thread of LangGraph's may have had other runs before: the last one counts.
+        """
         steps: dict[str, StepRecord] = {}
         for event in self.events():
-            if event.kind == "step":
+            if event.kind == "run started":
+                steps.clear()
+            elif event.kind == "step":
                 record = StepRecord(
                     step=event.step, agent=event.agent, score=event.score, accepted=bool(event.accepted),
                     note=event.message, error=event.error, seconds=event.seconds or 0.0,

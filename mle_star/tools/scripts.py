@@ -149,7 +149,7 @@ class Scripts:
             warm=self._config.warm,
             limits=self._limits,
             allow_network=self._config.allow_network,
-            hidden=(self._config.runs_dir.absolute(), self._run.folder),
+            hidden=(self._run.runs_dir, self._run.folder),
         )
 
     async def _recall(self, draft: Draft, digest: str) -> ExecutionResult | None:

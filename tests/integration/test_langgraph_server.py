@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import subprocess
@@ -156,6 +157,38 @@ async def test_a_task_that_can_not_be_used_fails_with_one_clear_line(server: str
     ]
     assert errors
     assert "nowhere" in str(errors[0])
+
+
+async def test_runs_of_langgraphs_own_api_show_up_in_ours(server: str, tmp_path: Path) -> None:
+    client = get_client(url=server)
+    thread_id = (await client.threads.create())["thread_id"]
+    task = {"task": {"dataset_path": str(make_task_folder(tmp_path / "task"))}}
+
+    async with httpx.AsyncClient(base_url=server, timeout=60) as ours:
+
+        async def settled(status: str) -> dict[str, Any]:
+            for _ in range(600):
+                reply = await ours.get(f"/api/pipeline/status/{thread_id}")
+                if reply.is_success and reply.json()["run"]["status"] == status:
+                    return dict(reply.json())
+                await asyncio.sleep(0.1)
+            pytest.fail(f"not {status}: {reply.text}")
+
+        sent = await client.runs.create(thread_id, "mle_star", input=task, context=SETTINGS)
+        begun = await settled("running")
+        assert (begun["run"]["source"], begun["run"]["task"]) == ("langgraph", "task")
+        listed = (await ours.get("/api/pipeline/status")).json()["runs"]
+        assert thread_id in [run["run_id"] for run in listed]
+        refused = await ours.post(f"/api/pipeline/pause/{thread_id}")
+        assert (refused.status_code, "LangGraph" in refused.json()["detail"]) == (409, True)
+
+        await client.runs.cancel(thread_id, sent["run_id"], wait=True)
+        assert "LangGraph" in (await settled("paused"))["run"]["reason"]
+
+        await client.runs.wait(thread_id, "mle_star", input=task, context=SETTINGS)
+        ended = await settled("succeeded")
+        assert ended["best_score"] is not None
+        assert (await ours.get(f"/api/submission/download/{thread_id}")).text.splitlines()[0] == "id,y"
 
 
 async def test_our_own_api_is_served_beside_langgraphs(server: str, tmp_path: Path) -> None:

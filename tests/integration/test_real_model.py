@@ -71,5 +71,5 @@ async def test_the_whole_pipeline_comes_to_an_orderly_end_and_an_honest_result(a
     assert result.final_score is None
     assert result.submission_path is None
     assert result.usage.calls > 0
-    assert result.usage.output_tokens > result.usage.calls
+    assert result.usage.total.output_tokens > result.usage.calls
     assert RunFolder(tmp_path / "run").about().status == "no script ran"

@@ -40,7 +40,7 @@ async def follow(socket: WebSocket, run_id: str, service: Service) -> None:
         await socket.close(BAD_REQUEST, "`after` is the number of an event")
         return
     try:
-        record = await service.get(run_id)
+        record = await service.runs.get(run_id)
     except Problem as problem:
         await socket.close(NOT_FOUND, problem.detail[:120])
         return
@@ -81,7 +81,7 @@ async def _send_all(socket: WebSocket, service: RunService, run_id: str, folder:
         reading: asyncio.Task[Any] | None = None
         try:
             while True:
-                record = await service.get(run_id)
+                record = await service.runs.get(run_id)
                 if record.status != told:
                     told = record.status
                     summary = RunSummary.of(record, service.place(run_id)).model_dump()
@@ -105,7 +105,7 @@ async def _send_all(socket: WebSocket, service: RunService, run_id: str, folder:
 
 async def _first(reading: asyncio.Task[Any], service: RunService, seconds: float) -> bool:
     """Wait for events, for a change of status or for so many seconds; tell whether something happened."""
-    changing = asyncio.create_task(service.changed(seconds + 60))
+    changing = asyncio.create_task(service.runs.changed(seconds + 60))
     try:
         done, _ = await asyncio.wait({reading, changing}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         return bool(done)

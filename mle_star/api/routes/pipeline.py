@@ -61,7 +61,7 @@ async def runs(
     before = _cursor(after) if after else None
     records = await service.store.page(limit, before, status, search)
     total = await service.store.count(status, search)
-    page = [service.current(record) for record in records]
+    page = [service.runs.current(record) for record in records]
     last = records[-1] if len(records) == limit else None
     return RunPage(
         runs=[RunSummary.of(record, service.place(record.run_id)) for record in page],
@@ -73,7 +73,7 @@ async def runs(
 @router.get("/status/{run_id}", responses=responses(404))
 async def status_of(run_id: RunId, service: Service) -> RunStatus:
     """Tell how one run stands: its phase, paths, agents, progress, scores, usage and error."""
-    return await _status(service, await service.get(run_id))
+    return await _status(service, await service.runs.get(run_id))
 
 
 @router.post("/pause/{run_id}", responses=responses(404, 409))
@@ -148,7 +148,7 @@ def _config(request: StartRequest, settings: ServerSettings) -> MLEStarConfig:
 
 async def _status(service: RunService, record: RunRecord) -> RunStatus:
     folder = RunFolder(Path(record.folder))
-    follower = service.follower(record)
+    follower = service.runs.follower(record)
     await asyncio.to_thread(follower.refresh)
     about = await asyncio.to_thread(folder.about)
     submission = await asyncio.to_thread((folder.path / "final" / "submission.csv").is_file)

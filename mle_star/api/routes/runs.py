@@ -57,8 +57,8 @@ async def events(
 @router.get("/api/runs/{run_id}/solution", responses=responses(404))
 async def solution(run_id: RunId, service: Service) -> SolutionView:
     """Show the best solution so far, or the one that was submitted."""
-    record = await service.get(run_id)
-    follower = service.follower(record)
+    record = await service.runs.get(run_id)
+    follower = service.runs.follower(record)
     await asyncio.to_thread(follower.refresh)
     view = follower.view
     step, score = (view.best_step, view.best) if view else ("", None)
@@ -107,7 +107,7 @@ async def script(
 
 
 async def _folder(service: RunService, run_id: str) -> RunFolder:
-    return RunFolder(FilePath((await service.get(run_id)).folder))
+    return RunFolder(FilePath((await service.runs.get(run_id)).folder))
 
 
 async def _submission(service: RunService, run_id: str) -> FilePath:
