@@ -235,7 +235,9 @@ def slow_model(delay: float, sleep: float) -> SlowModel:
 def critical_path(run: Path, delay: float, sleep: float) -> float:
     """Say how long a run takes at least: the sleeping that has to come one after the other.
 
-    The candidates of a path are evaluated side by side, and so are the paths; everything else waits for the last step.
+    The candidates of a path are evaluated side by side, its early submission beside its refinement, and so are the
+    paths. These do the same here, and what one has run the other takes over, so that both wait for it. Everything else
+    waits for the last step.
     """
     costs: Counter[str] = Counter()
     for reply in (run / "replies").glob("*.json"):
@@ -243,12 +245,13 @@ def critical_path(run: Path, delay: float, sleep: float) -> float:
     for record in (run / "scripts").glob("*.json"):
         costs[json.loads(record.read_text())["step"]] += sleep  # type: ignore[assignment]
     paths: dict[str, float] = {}
-    for path in {step.partition(".")[0] for step in costs if step.startswith("p")}:
-        own = {step: cost for step, cost in costs.items() if step.startswith(f"{path}.") or step == path}
-        candidates = [cost for step, cost in own.items() if ".candidate" in step]
-        paths[path] = sum(own.values()) - sum(candidates) + max(candidates)
+    for step, cost in costs.items():
+        path, _, own = step.partition(".")
+        if path.startswith("p") and own != "submission":
+            name = "candidates" if own.startswith("candidate") else own
+            paths[name] = max(paths.get(name, 0.0), cost)
     rest = sum(cost for step, cost in costs.items() if not step.startswith("p"))
-    return delay + max(paths.values()) + rest  # before all, the model is asked whether it is there
+    return delay + sum(paths.values()) + rest  # before all, the model is asked whether it is there
 
 
 async def instantly(job: Job) -> ExecutionResult:

@@ -2,8 +2,9 @@
 
 Run as `python -u zygote.py FD`, FD being its end of a socket. Each message on it orders one script: JSON with `policy`,
 `environment` and `cores`, and two descriptors, the script's log and a connection of its own. On that connection the
-`pid` of the script's supervisor is told, then the exit `status`; a message to it has the supervisor end the script,
-closing it kills the supervisor's group. The server ends with its parent, or when the socket does.
+`pid` of the script's supervisor is told, then the exit `status`, by the supervisor or, where it was killed, by the
+server; a message to it has the supervisor end the script, closing it kills the supervisor's group. The server ends with
+its parent, or when the socket does.
 
 Nothing is ever fitted here, and it forks only while it has one thread: a child has none but the thread that forked,
 and what the others held stays locked for ever. A library that starts threads when it is imported is left out.
@@ -29,6 +30,7 @@ from typing import Any
 
 import launch  # type: ignore[import-not-found]  # beside this file
 import main  # type: ignore[import-not-found]
+import memory  # type: ignore[import-not-found]
 import title  # type: ignore[import-not-found]
 from isolation import contain  # type: ignore[import-not-found]
 
@@ -70,6 +72,7 @@ def warm(without: set[str]) -> list[str]:
         imported.append(name)
     gc.collect()
     gc.freeze()  # the children neither walk through these objects nor copy their pages
+    memory.settle()
     return imported
 
 
@@ -94,8 +97,8 @@ class Server:
         with suppress(AttributeError, OSError):  # without it, the socket's end has to do
             self.parent = os.pidfd_open(os.getppid())
 
-    def serve(self) -> dict[str, Any] | None:
-        """Serve until our parent is gone: gives None then, and in each child its order."""
+    def serve(self) -> tuple[dict[str, Any], socket.socket] | None:
+        """Serve until our parent is gone: gives None then, and in each child its order and its connection."""
         while True:
             ready = self.wait()
             if self.parent in ready:
@@ -110,9 +113,9 @@ class Server:
                 if not message:
                     return None
                 log, end = descriptors
-                order = self.fork(json.loads(message), log, socket.socket(fileno=end))
-                if order is not None:
-                    return order
+                order, connection = json.loads(message), socket.socket(fileno=end)
+                if self.fork(order, log, connection):
+                    return order, connection
 
     def wait(self) -> set[int]:
         """Wait until something happens; gives the descriptors where it did."""
@@ -123,29 +126,29 @@ class Server:
                 poll.register(descriptor, select.POLLIN)
         return {descriptor for descriptor, _ in poll.poll()}
 
-    def fork(self, order: dict[str, Any], log: int, connection: socket.socket) -> dict[str, Any] | None:
-        """Fork a child; gives it its order, and None to the server."""
+    def fork(self, order: dict[str, Any], log: int, connection: socket.socket) -> bool:
+        """Fork a child; true in the child."""
         try:
             if threads() > 1:
                 raise ManyThreadsError(f"it has {threads()} threads")
+            contain.share(SimpleNamespace(**order["policy"]))
             pid = os.fork()
         except (OSError, ManyThreadsError) as error:
             tell(connection, error=str(error))
             connection.close()
             os.close(log)
-            return None
+            return False
         if pid:
             os.close(log)
             self.running[pid] = connection
             tell(connection, pid=pid)
-            return None
+            return False
         os.setsid()
         self.leave()
-        connection.close()
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)
-        return order
+        return True
 
     def leave(self) -> None:
         """Let go, in a child, of all that is the server's."""
@@ -203,10 +206,11 @@ def tell(connection: socket.socket, **what: Any) -> None:
         connection.send(json.dumps(what).encode(), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
 
-def become(order: dict[str, Any], server: int) -> contain.Script:
+def become(order: dict[str, Any], connection: socket.socket, server: int) -> contain.Script:
     """Make of a forked child the process that Python would have started for the script.
 
-    Returns in the process that is to run the script; the child itself supervises it.
+    Returns in the process that is to run the script; the child itself supervises it, and tells on the connection how
+    it ended.
     """
     known = len(sys.modules)
     launch.settle(order["cores"])
@@ -216,7 +220,7 @@ def become(order: dict[str, Any], server: int) -> contain.Script:
     os.environ.update(order["environment"])
     policy = SimpleNamespace(**order["policy"])
     os.chdir(policy.workdir)
-    pipes = contain.enter(policy)
+    pipes = contain.enter(policy, listener=connection)
     hide_modules_of_ours(known)
     title.show_as([sys.executable, "-u", policy.script])
     forget()
@@ -257,9 +261,10 @@ if __name__ == "__main__":
     hide_modules_of_ours()
     tell(control, libraries=libraries)
     server, us = Server(control), os.getpid()
-    order = server.serve()
-    if order is None:
+    given = server.serve()
+    if given is None:
         server.close()
         os._exit(0)
-    pipes = become(order, us)
+    order, connection = given
+    pipes = become(order, connection, us)
     main.run(order["policy"]["script"], lambda: main.tell(*pipes))

@@ -23,6 +23,8 @@ LINUX = sys.platform == "linux"
 if LINUX:
     from . import kernel, restrict, view
 if TYPE_CHECKING:
+    import socket
+
     from .policy import Policy
 
 REFUSED = 126
@@ -52,11 +54,12 @@ class Script(NamedTuple):
     noted: int
 
 
-def enter(policy: Policy, inside: list[list[int]] | None = None) -> Script:
+def enter(policy: Policy, inside: list[list[int]] | None = None, listener: socket.socket | None = None) -> Script:
     """Contain this process and all that it starts; returns in the process that becomes the script.
 
     Must be called while the process has one thread. Its standard output has to be the script's log. `inside` is
-    given by the part of it that bubblewrap starts again.
+    given by the part of it that bubblewrap starts again. The supervisor tells the `listener` how the script ended
+    before it ends itself, which takes a large process a while.
     """
     if inside is not None:
         channels = Channels(*((first, second) for first, second in inside))
@@ -74,12 +77,21 @@ def enter(policy: Policy, inside: list[list[int]] | None = None) -> Script:
     init = os.fork()
     if init == 0:
         os.close(report)
+        if listener:
+            listener.close()
         if policy.mechanism == "bubblewrap":
             from .bubblewrap import execute
 
             execute(policy, channels)
         return _init(policy, channels, identity)
-    _supervise(init, channels, report)
+    _supervise(init, channels, report, listener)
+
+
+def share(policy: Policy) -> None:
+    """Make what all scripts need, in the process that they are forked from, instead of once in each of them."""
+    if policy.uid is not None and policy.mechanism == "namespaces":
+        with suppress(OSError):
+            view.identity_of(policy.uid)
 
 
 def _prepare_for(policy: Policy) -> int:
@@ -146,7 +158,7 @@ def _collect(script: int) -> int:
             return status
 
 
-def _supervise(init: int, channels: Channels, report: int) -> NoReturn:
+def _supervise(init: int, channels: Channels, report: int, listener: socket.socket | None) -> NoReturn:
     """Wait for the script, write the report, leave nothing alive, and end as the script ended."""
     _close(channels.status[1], channels.ended[1], channels.noted[0])
     if LINUX:
@@ -174,7 +186,11 @@ def _supervise(init: int, channels: Channels, report: int) -> NoReturn:
     if answer.startswith("!"):
         _refuse(report, answer[1:])
     os.write(report, json.dumps(facts).encode())
-    _end_like(int(answer) if answer.isdecimal() else own)
+    code = os.waitstatus_to_exitcode(int(answer) if answer.isdecimal() else own)
+    if listener:
+        with suppress(OSError):
+            listener.sendall(json.dumps({"status": code}).encode())
+    _end_with(code)
 
 
 def _refuse(report: int, problem: str) -> NoReturn:
@@ -187,9 +203,8 @@ def _end_at_once(_number: int, _frame: object) -> NoReturn:
     os._exit(128 + signal.SIGTERM)
 
 
-def _end_like(status: int) -> NoReturn:
-    """End with a child's exit code, or by the signal that ended it."""
-    code = os.waitstatus_to_exitcode(status)
+def _end_with(code: int) -> NoReturn:
+    """End with an exit code, or by the signal that it stands for when it is negative."""
     if code < 0:
         import resource
 

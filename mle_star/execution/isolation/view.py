@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import kernel
@@ -65,11 +66,12 @@ def _counts(part: Part, parts: list[Part]) -> bool:
     return readable if part.kind == "empty" else not readable
 
 
+@cache
 def identity_of(uid: int) -> int:
     """Make a user namespace under which our files on disk look as if they were the user `uid`'s.
 
-    Mounted with the descriptor that it gives, a folder of ours can be written by an unprivileged user, and what that
-    user writes is ours.
+    One does for this process and all that it forks. Mounted with the descriptor that it gives, a folder of ours can be
+    written by an unprivileged user, and what that user writes is ours.
     """
     ready, told = os.pipe()
     child = os.fork()
