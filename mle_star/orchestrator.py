@@ -179,7 +179,7 @@ class MLEStarOrchestrator:
 
         await asyncio.to_thread(self.folder.mark_stopped)
         if run := Run.known(self._run_id):
-            run.stop(grace)
+            run.clock.stop(grace)
 
     async def _follow(
         self, folder: RunFolder, about: About, answers: Mapping[str, ReviewAnswer] | None = None
@@ -229,7 +229,7 @@ class MLEStarOrchestrator:
                         await run.emit("run finished", message=ending[1] if ending else "")
                     state = (await graph.aget_state(thread)).values
                     self.result = await asyncio.to_thread(
-                        result_of, folder, about, state, seconds=run.elapsed if run else 0.0,
+                        result_of, folder, about, state, seconds=run.clock.elapsed if run else 0.0,
                         cut_short=run.cut_short if run else "", ending=ending,
                     )  # fmt: skip
                     done = about.model_copy(update={"status": self.result.status, "result": self.result})

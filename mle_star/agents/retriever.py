@@ -91,7 +91,7 @@ async def web_pages(run: Run, step: str) -> tuple[tuple[Page, ...], Usage]:
         queries = (answer.value or ())[: config.search_queries]
         cache = DiskCache(run.runs_dir / ".cache" / "search")
         try:
-            async with asyncio.timeout(min(SEARCH_SECONDS, max(0.0, run.time_left(step)))):
+            async with asyncio.timeout(min(SEARCH_SECONDS, max(0.0, run.clock.left(step)))):
                 found = await search_web(engine, queries, config.search_pages * config.num_solutions, cache)
         except TimeoutError:
             found = Findings((), ("the time for searching is over",))

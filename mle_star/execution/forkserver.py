@@ -115,7 +115,10 @@ class ForkServer:
             await asyncio.sleep(0.01)
         ours = await asyncio.to_thread(self._send, order, log)
         try:
-            return WarmProcess(ours, (await _hear(ours))["pid"])
+            heard = await _hear(ours)
+            if "pid" not in heard:
+                raise ServerLostError("the forked process ended before it began")
+            return WarmProcess(ours, heard["pid"])
         except BaseException:
             ours.close()
             raise

@@ -2,9 +2,9 @@
 
 Run as `python -u zygote.py FD`, FD being its end of a socket. Each message on it orders one script: JSON with `policy`,
 `environment` and `cores`, and two descriptors, the script's log and a connection of its own. On that connection the
-`pid` of the script's supervisor is told, then the exit `status`, by the supervisor or, where it was killed, by the
-server; a message to it has the supervisor end the script, closing it kills the supervisor's group. The server ends with
-its parent, or when the socket does.
+script's supervisor tells its `pid`, then the exit `status`, which the server tells for one that was killed; a message
+to it has the supervisor end the script, closing it kills the supervisor's group. The server ends with its parent, or
+when the socket does.
 
 Nothing is ever fitted here, and it forks only while it has one thread: a child has none but the thread that forked,
 and what the others held stays locked for ever. A library that starts threads when it is imported is left out.
@@ -141,10 +141,10 @@ class Server:
         if pid:
             os.close(log)
             self.running[pid] = connection
-            tell(connection, pid=pid)
             return False
         os.setsid()
         self.leave()
+        tell(connection, pid=os.getpid())  # not the server, which may come too late for it
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)

@@ -65,7 +65,7 @@ async def ask(
     for tried in range(1 + run.config.reply_retries):
         name = f"{step}-{prompt}{attempt}{f'.{tried}' if tried else ''}"
         try:
-            async with run.within(step):
+            async with run.clock.within(step):
                 reply = await call(run, messages, agent=agent, name=name, schema=schema)
                 usage += reply.usage
                 parts = [reply]

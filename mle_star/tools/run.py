@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -21,7 +19,8 @@ from mle_star.models.events import Event, Kind
 from mle_star.models.state import Draft
 from mle_star.tools.accounting import BYTES_PER_TOKEN, estimate_tokens, usage_in
 from mle_star.tools.brief import LIMIT, render_brief
-from mle_star.tools.budget import PATHS_SHARE, SHARES, Budget
+from mle_star.tools.budget import Budget
+from mle_star.tools.clock import Clock
 from mle_star.tools.environment import render_environment
 from mle_star.tools.files import append_line, last_line, write_atomically
 from mle_star.tools.graph_record import GraphRecord
@@ -54,20 +53,16 @@ class Run:
         self._seq = 0
         self._scripts = Scripts(self)
         self._record: GraphRecord
-        self._started = time.monotonic()
         self._opened = False
         self._clients: dict[ModelSpec, ModelClient] = {}
         self._prices: dict[ModelSpec, Price | None] = {}
         self._replies: ReplyFiles
+        self.clock = Clock(config.time_limit)
         self.budget = Budget(config)
         self.cut_short = ""
         """Which limit ended a phase of the run before its time; the first one that did."""
         self.slots = asyncio.Semaphore(config.parallel_calls)
         """What a model call holds while it is under way."""
-        self.longest_script = 0.0
-        """Seconds of the longest script of a solution so far; the submission's takes as long, and longer."""
-        self._stopped = False
-        self._timeouts: dict[asyncio.Timeout, str] = {}
 
     @classmethod
     async def of(cls, runtime: Runtime[MLEStarConfig]) -> Run:
@@ -104,7 +99,7 @@ class Run:
         self._record = GraphRecord(RunFolder(self.folder), self.run_id)
         for name in ("scripts", "replies", "work", "final"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        self._stopped = RunFolder(self.folder).stopped
+        self.clock.stopped = RunFolder(self.folder).stopped
         self._replies = ReplyFiles(self.folder / "replies", self.config.reply_cache, self.config.seed)
         check_prices(self.config)
         self._prices = {spec: price_of(spec, self.config) for spec in self.config.model_specs()}
@@ -112,7 +107,8 @@ class Run:
         last = last_line(self.folder / "events.jsonl")
         if last:
             event = Event.model_validate_json(last)
-            self._seq, self._started = event.seq, time.monotonic() - event.elapsed
+            self._seq = event.seq
+            self.clock.start(event.elapsed)
         self._scripts.open()
         self._record.take_up()
 
@@ -126,7 +122,7 @@ class Run:
             ConfigError: Scripts can't be isolated as the settings demand.
         """
         await check_isolation(self.config)
-        self._started = time.monotonic()
+        self.clock.start()
         self.budget.start(Usage(), submitted=False)
         await asyncio.to_thread(discard, self.folder / "final")
         async with self._lock:
@@ -140,7 +136,7 @@ class Run:
         """Write down what the run came to, where no orchestrator of ours does, and let go of it."""
         if self._record.ours:
             await self.emit("run finished", message=self.cut_short)
-            await asyncio.to_thread(self._record.conclude, state, self.elapsed, self.cut_short)
+            await asyncio.to_thread(self._record.conclude, state, self.clock.elapsed, self.cut_short)
             for key in [key for key, run in _RUNS.items() if run is self]:
                 del _RUNS[key]
 
@@ -188,61 +184,13 @@ class Run:
 
     # Time
 
-    @property
-    def elapsed(self) -> float:
-        """Seconds that the run was active, pauses left out."""
-        return time.monotonic() - self._started
-
-    def time_left(self, step: str = "") -> float:
-        """Seconds until the phase of `step` has to be over; infinite without a limit. By default the paths' phase.
-
-        Where scripts take long for the limit, the submission has the time of three of them, up to half of the limit:
-        it validates once more, and fits several seeds to all rows.
-        """
-        limit = self.config.time_limit
-        share = SHARES.get(step.partition(".")[0], PATHS_SHARE)
-        if self._stopped and share < 1:
-            return 0.0
-        if limit is None:
-            return float("inf")
-        until = limit * share
-        if share < 1:
-            until = min(until, max(limit / 2, limit - 3 * self.longest_script))
-        return until - self.elapsed
-
     def over(self, step: str = "") -> bool:
         """Tell whether the time or the budget for the phase of `step` is spent."""
         limit = self.config.time_limit
-        reason = f"the time limit of {limit:,.0f} s is near" if limit and self.time_left(step) <= 0 else ""
+        reason = f"the time limit of {limit:,.0f} s is near" if limit and self.clock.left(step) <= 0 else ""
         reason = reason or self.budget.over(step)
         self.cut_short = self.cut_short or reason
         return bool(reason)
-
-    @asynccontextmanager
-    async def within(self, step: str, slack: float = 0.0) -> AsyncIterator[None]:
-        """Hold what is done here to the time of its phase, and `slack` seconds; a stop cuts it short.
-
-        Raises:
-            TimeoutError: The time is over.
-        """
-        seconds = self.time_left(step)
-        if seconds <= 0:
-            raise TimeoutError
-        async with asyncio.timeout(None if seconds == float("inf") else seconds + slack) as limit:
-            self._timeouts[limit] = step
-            try:
-                yield
-            finally:
-                del self._timeouts[limit]
-
-    def stop(self, grace: float) -> None:
-        """Go straight to the submission with what there is; what is under way has `grace` seconds to end."""
-        self._stopped = True
-        until = asyncio.get_running_loop().time() + grace
-        for limit, step in self._timeouts.items():
-            over, when = self.time_left(step) <= 0, limit.when()
-            if over and (when is None or when > until) and not limit.expired():
-                limit.reschedule(until)
 
     # Events
 
@@ -250,7 +198,7 @@ class Run:
         """Tell of progress: on the graph's custom stream, and in events.jsonl."""
         async with self._writing:
             self._seq += 1
-            event = Event(seq=self._seq, elapsed=round(self.elapsed, 3), kind=kind, **fields)
+            event = Event(seq=self._seq, elapsed=round(self.clock.elapsed, 3), kind=kind, **fields)
             line = event.model_dump_json(exclude_defaults=True)
             await asyncio.to_thread(append_line, self.folder / "events.jsonl", line)
         try:

@@ -107,14 +107,14 @@ class Scripts:
         brief = await run.brief()
         execute = run_script if self._config.execution_backend == "local" else self._backend.run
         async with self._backend.share(run.run_id) as share:
-            timeout = min(self._config.script_timeout, run.time_left(draft.step))
+            timeout = min(self._config.script_timeout, run.clock.left(draft.step))
             if timeout <= 0:
                 run.over(draft.step)
                 return ExecutionResult(error="no time left", message=CUT_SHORT)
             job = self._job(draft, await self._start(draft), Path(brief.task.dataset_path), timeout, share)
             began = time.monotonic()
             try:
-                async with run.within(draft.step, slack=SLACK):  # its own timeout comes first
+                async with run.clock.within(draft.step, slack=SLACK):  # its own timeout comes first
                     result = await execute(job)
             except TimeoutError:
                 result = ExecutionResult(
@@ -142,7 +142,7 @@ class Scripts:
             workdir=self._run.folder / "work" / script.stem,
             data=data,
             timeout=timeout,
-            deadline=time.time() + self._run.time_left(draft.step),
+            deadline=time.time() + self._run.clock.left(draft.step),
             cores=share.cores,
             gpus=share.gpus,
             needs_score=draft.delivers == "score",
@@ -155,7 +155,7 @@ class Scripts:
     async def _recall(self, draft: Draft, digest: str) -> ExecutionResult | None:
         """Take over what a script came to in another run, as if it had run here; None if that is not known."""
         found = await asyncio.to_thread(self._cache.get, await self._key(digest)) if self._cache else None
-        if found is None or found[0].seconds > min(self._config.script_timeout, self._run.time_left(draft.step)):
+        if found is None or found[0].seconds > min(self._config.script_timeout, self._run.clock.left(draft.step)):
             return None
         script = await self._start(draft)
         result = found[0].model_copy(
@@ -187,7 +187,7 @@ class Scripts:
         await asyncio.to_thread(write_atomically, Path(result.script_path).with_suffix(".json"), record)
         self._known[digest] = result
         if result.ok and draft.delivers == "score":
-            self._run.longest_script = max(self._run.longest_script, result.seconds)
+            self._run.clock.longest_script = max(self._run.clock.longest_script, result.seconds)
         await self._run.emit(
             "script finished", step=draft.step, agent=draft.agent, score=result.score, message=message,
             seconds=result.seconds, error=result.error,

@@ -220,8 +220,8 @@ async def test_events_of_the_next_process_are_numbered_and_timed_on(tmp_path: Pa
 async def test_time_between_two_processes_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = a_run(tmp_path)
     write_events(folder, step(1, "p1.merge1").model_copy(update={"elapsed": 100.0}))
-    monkeypatch.setattr("mle_star.tools.run.time", SimpleNamespace(monotonic=lambda: 5_000.0))
-    assert (await opened(folder)).elapsed == 100.0
+    monkeypatch.setattr("mle_star.tools.clock.time", SimpleNamespace(monotonic=lambda: 5_000.0))
+    assert (await opened(folder)).clock.elapsed == 100.0
 
 
 @pytest.mark.parametrize(
@@ -231,24 +231,24 @@ async def test_time_between_two_processes_does_not_count(tmp_path: Path, monkeyp
 async def test_each_phase_leaves_time_for_those_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step_name: str, share: float
 ) -> None:
-    monkeypatch.setattr("mle_star.tools.run.time", SimpleNamespace(monotonic=lambda: 0.0))
+    monkeypatch.setattr("mle_star.tools.clock.time", SimpleNamespace(monotonic=lambda: 0.0))
     run = Run("r1", MLEStarConfig(out_dir=tmp_path, time_limit=1_000))
-    assert run.time_left(step_name) == share * 1_000
+    assert run.clock.left(step_name) == share * 1_000
 
 
 @pytest.mark.parametrize(("seconds", "until"), [(50, 750), (100, 700), (400, 500)])
 async def test_where_scripts_take_long_the_submission_has_the_time_of_three_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, until: float
 ) -> None:
-    monkeypatch.setattr("mle_star.tools.run.time", SimpleNamespace(monotonic=lambda: 0.0))
+    monkeypatch.setattr("mle_star.tools.clock.time", SimpleNamespace(monotonic=lambda: 0.0))
     run = Run("r1", MLEStarConfig(out_dir=tmp_path, time_limit=1_000))
-    run.longest_script = seconds
-    assert run.time_left("p1.candidate1") == until
-    assert run.time_left("submission") == 1_000
+    run.clock.longest_script = seconds
+    assert run.clock.left("p1.candidate1") == until
+    assert run.clock.left("submission") == 1_000
 
 
 async def test_without_a_limit_there_is_always_time_left(tmp_path: Path) -> None:
-    assert Run("r1", MLEStarConfig(out_dir=tmp_path, time_limit=None)).time_left("submission") == float("inf")
+    assert Run("r1", MLEStarConfig(out_dir=tmp_path, time_limit=None)).clock.left("submission") == float("inf")
 
 
 async def test_what_a_dead_process_left_half_done_is_cleared_away(tmp_path: Path) -> None:
