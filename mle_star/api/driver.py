@@ -15,6 +15,7 @@ import structlog
 
 from mle_star.api.hub import Hub
 from mle_star.api.metrics import Metrics
+from mle_star.api.records import news_of
 from mle_star.api.reviewing import answers_for, forget_answers, kept_answers
 from mle_star.api.run_list import RunList
 from mle_star.api.settings import ServerSettings
@@ -156,7 +157,7 @@ class Driver:
         if view := follower.view:
             live.told = max(live.told, view.seq)
             self._metrics.usage(run_id, follower.usage)
-            news = {"phase": view.phase, "score": view.best, "seconds": view.elapsed, "events": view.seq}
+            news = news_of(view)
             if run_id in self._runs and news.items() - self._runs[run_id].model_dump().items():
                 self._runs.note(self._runs[run_id], **news)
 

@@ -6,13 +6,12 @@ import sys
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mle_star.api.insight import Follower
 from mle_star.api.store import FINAL, RunRecord, RunStatus, Source
 from mle_star.models.data_models import RunResult
 from mle_star.models.review import WAITING
-from mle_star.tools.progress import task_name
+from mle_star.tools.progress import View, task_name
 from mle_star.tools.run_folder import LANGGRAPH, About, RunFolder
 
 if TYPE_CHECKING:
@@ -57,13 +56,12 @@ def foreign_record(path: Path) -> RunRecord:
     record = record_of(folder, about, "langgraph" if about.checkpoints == LANGGRAPH else "terminal")
     if record.status == "running" and not folder.at_work():
         record = record.model_copy(update={"status": "killed"})
-    if record.status not in FINAL:
-        follower = Follower(folder)
-        follower.refresh()
-        if view := follower.view:
-            news = {"phase": view.phase, "score": view.best, "seconds": view.elapsed, "events": view.seq}
-            record = record.model_copy(update=news)
     return record
+
+
+def news_of(view: View) -> dict[str, Any]:
+    """Give what changes in a run's record while it goes on."""
+    return {"phase": view.phase, "score": view.best, "seconds": view.elapsed, "events": view.seq}
 
 
 def may_have_changed(record: RunRecord) -> bool:

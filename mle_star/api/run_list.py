@@ -19,7 +19,7 @@ import structlog
 from mle_star.api.insight import Follower
 from mle_star.api.metrics import Metrics
 from mle_star.api.problems import Problem
-from mle_star.api.records import as_its_thread_says, foreign_record, may_have_changed, run_folders
+from mle_star.api.records import as_its_thread_says, foreign_record, may_have_changed, news_of, run_folders
 from mle_star.api.store import FINAL, RunRecord, RunStore
 from mle_star.models.errors import ConfigError
 from mle_star.tools.run_folder import About, RunFolder
@@ -170,6 +170,10 @@ class RunList:
         """Take in what a run is that another process made; None where there is none."""
         try:
             record = await asyncio.to_thread(foreign_record, path)
+            if record.status not in FINAL:
+                follower = self.follower(record)
+                await asyncio.to_thread(follower.refresh)
+                record = record.model_copy(update=news_of(follower.view) if follower.view else {})
         except (ConfigError, ValueError, OSError) as error:
             log.debug("left out of the list", folder=path.name, error=str(error))
             return None

@@ -19,6 +19,8 @@ from mle_star.api.store import FINAL
 router = APIRouter()
 KEY_SECONDS = 10
 SEND_SECONDS = 60
+FOREIGN_SECONDS = 2.0
+"""Between two looks at what has become of a run that another process drives."""
 UNAUTHORISED, NOT_FOUND, BAD_REQUEST, GOING_AWAY = 4401, 4404, 4400, 1001
 
 
@@ -91,7 +93,10 @@ async def _send_all(socket: WebSocket, service: RunService, run_id: str, folder:
                     await _send(socket, {"type": "end", "status": record.status})
                     return
                 reading = reading or asyncio.create_task(channel.read(position))
-                if not await _first(reading, service, service.settings.heartbeat):
+                seconds = service.settings.heartbeat
+                if record.source != "server":  # no one tells us that it has ended
+                    seconds = min(seconds, FOREIGN_SECONDS)
+                if not await _first(reading, service, seconds):
                     await _send(socket, {"type": "heartbeat", "seq": position})
                 if reading.done():
                     for line in reading.result():
