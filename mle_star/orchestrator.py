@@ -98,7 +98,7 @@ class MLEStarOrchestrator:
     async def _create(self, task: TaskDescription, brief: TaskBrief, status: Status) -> tuple[RunFolder, About]:
         now = datetime.now(UTC)
         name = re.sub(r"[^\w.-]+", "-", task_name(task.dataset_path), flags=re.ASCII).strip("-.")[:40] or "task"
-        run_id = f"{now:%Y%m%d-%H%M%S}-{name}-{uuid4().hex[:4]}"
+        run_id = f"{now:%Y%m%d-%H%M%S}-{name}-{uuid4().hex[:8]}"
         folder = RunFolder((self.config.out_dir or self.config.runs_dir / run_id).absolute())
         about = About(
             run_id=run_id, started=now.isoformat(timespec="seconds"), version=__version__, status=status, task=task,
