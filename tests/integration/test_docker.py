@@ -14,7 +14,12 @@ import pytest
 from mle_star.execution.limits import Limits
 from mle_star.execution.on_docker import OWNER, OnDocker
 from mle_star.execution.runner import Job
+from mle_star.models.config import MLEStarConfig
+from mle_star.models.data_models import TaskDescription
 from mle_star.models.errors import ConfigError
+from mle_star.orchestrator import MLEStarOrchestrator
+from tests.integration.driver import SETTINGS, make_model
+from tests.support import SUBMISSION, make_task_folder
 
 from .engine import IMAGE, engine
 
@@ -161,6 +166,22 @@ async def test_what_a_dead_process_left_is_swept_away_by_the_next(address: str, 
     labels = {OWNER: f"{socket.gethostname()}:1:12345"}
     client.containers.run(IMAGE, ["python3", "-c", "import time; time.sleep(600)"], detach=True, labels=labels)
     assert "isolation full" in await asyncio.to_thread(backend.check)
+
+
+async def test_a_whole_run_ends_with_a_valid_submission(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_model(tmp_path / "calls")
+    monkeypatch.setattr("mle_star.tools.chat.make_model", lambda config: model)
+    config = MLEStarConfig(
+        out_dir=tmp_path / "run", execution_backend="docker", docker_image=IMAGE, docker_url=address,
+        parallel_scripts=2, **SETTINGS | {"outer_loop_iterations": 1},
+    )  # fmt: skip
+    result = await MLEStarOrchestrator(config).run(TaskDescription.from_directory(make_task_folder(tmp_path / "task")))
+    assert result.status == "succeeded", result
+    assert Path(str(result.submission_path)).read_text() == SUBMISSION
+    assert result.usage.scripts > 5
+    assert containers(address) == []
 
 
 async def test_an_image_that_is_not_there_is_told_in_one_line(address: str) -> None:
