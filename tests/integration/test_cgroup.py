@@ -12,7 +12,9 @@ import pytest
 from mle_star.execution.cgroup import PREFIX, delegated, nearest
 from mle_star.execution.isolation.policy import Mechanism
 from mle_star.execution.limits import Limits
+from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import ExecutionResult
+from mle_star.terminal.doctor import check_isolation
 
 from .contained import need, run
 
@@ -155,3 +157,8 @@ if os.system("mount -t cgroup2 cgroup2 working 2>/dev/null") == 0:
 async def test_a_daemon_does_not_keep_the_group(script: Any) -> None:
     result = await script("import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(600)" + SCORE)
     assert result.score == 0.5, result
+
+
+def test_the_doctor_says_whether_there_are_groups() -> None:
+    kept = "memory is limited by control groups" if delegated() else "memory is watched"
+    assert check_isolation(MLEStarConfig()).found.endswith(kept)
