@@ -39,6 +39,8 @@ GRACE = 10.0
 """Seconds that a supervisor has to end what it supervises; then we do."""
 SPARE_PROCESSES = 8
 """The kernel's limit is that much higher, so that the watch sees the limit reached; supervisor and init count in it."""
+SPARE_IN_GROUP = 4
+"""Likewise for a control group: fewer, since it tells that it has refused a process, and the other limit does not."""
 DEFAULT_LIMITS = Limits()
 
 
@@ -164,7 +166,7 @@ def _group_for(limits: Limits) -> str | None:
     """Make a control group, where that is possible."""
     if parent := cgroup.delegated():
         with suppress(OSError):  # then it is watched
-            return str(cgroup.make(parent, limits.memory, limits.processes + SPARE_PROCESSES))
+            return str(cgroup.make(parent, limits.memory, limits.processes + SPARE_IN_GROUP))
     return None
 
 
