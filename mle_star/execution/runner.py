@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mle_star.execution import outcome
+from mle_star.execution import cgroup, outcome
 from mle_star.execution.forkserver import ForkServer, ServerLostError, WarmProcess, servers
 from mle_star.execution.fresh import FreshProcess
 from mle_star.execution.isolation import descendants, detect
@@ -39,6 +39,8 @@ GRACE = 10.0
 """Seconds that a supervisor has to end what it supervises; then we do."""
 SPARE_PROCESSES = 8
 """The kernel's limit is that much higher, so that the watch sees the limit reached; supervisor and init count in it."""
+SPARE_IN_GROUP = 4
+"""Likewise for a control group: fewer, since it tells that it has refused a process, and the other limit does not."""
 DEFAULT_LIMITS = Limits()
 
 
@@ -96,12 +98,20 @@ async def run_script(job: Job) -> ExecutionResult:
 
 
 async def _run(job: Job, policy: Policy, server: ForkServer | None = None) -> ExecutionResult:
-    """Run a script on a server, or in a fresh process.
+    """Run a script on a server, or in a fresh process; its control group goes with it.
 
     Raises:
         ServerLostError: There was no server, or none any more.
         MLEStarError: The script could not be contained.
     """
+    try:
+        return await _run_in_group(job, policy, server)
+    finally:
+        if policy.cgroup:  # nobody waits for it: a large process takes a while to end
+            asyncio.get_running_loop().run_in_executor(None, cgroup.remove, Path(policy.cgroup))
+
+
+async def _run_in_group(job: Job, policy: Policy, server: ForkServer | None) -> ExecutionResult:
     kills = await asyncio.to_thread(kernel_kills)
     log = await asyncio.to_thread(os.open, job.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
     order = _order(job, policy)
@@ -110,7 +120,7 @@ async def _run(job: Job, policy: Policy, server: ForkServer | None = None) -> Ex
     finally:
         os.close(log)
     started = time.monotonic()
-    watch = Watch(process.pid, job.log, job.workdir, job.limits)
+    watch = Watch(process.pid, job.log, job.workdir, job.limits, Path(policy.cgroup) if policy.cgroup else None)
     try:
         breach = await _until_the_end(process, watch, job)
     finally:
@@ -119,6 +129,9 @@ async def _run(job: Job, policy: Policy, server: ForkServer | None = None) -> Ex
         servers.worked()
     seconds = time.monotonic() - started
     kills = await asyncio.to_thread(kernel_kills) - kills
+    if policy.cgroup:  # it knows of its own kills; the machine's may be another script's
+        kills = 0
+        breach = breach or (await asyncio.to_thread(watch.kept) if returncode else None)
     return await asyncio.to_thread(judge, job, returncode, breach, seconds, kills > 0)
 
 
@@ -145,7 +158,16 @@ def prepare(job: Job) -> Policy:
         memory=job.limits.memory,
         disk=job.limits.disk,
         processes=job.limits.processes + SPARE_PROCESSES,
+        cgroup=_group_for(job.limits),
     )
+
+
+def _group_for(limits: Limits) -> str | None:
+    """Make a control group, where that is possible."""
+    if parent := cgroup.delegated():
+        with suppress(OSError):  # then it is watched
+            return str(cgroup.make(parent, limits.memory, limits.processes + SPARE_IN_GROUP))
+    return None
 
 
 def report_of(job: Job) -> Path:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mle_star.execution import cgroup
 from mle_star.execution.isolation import descendants
 from mle_star.execution.isolation.view import IN_MEMORY
 from mle_star.execution.limits import Limits
@@ -42,14 +43,16 @@ class Watch:
     log: Path
     workdir: Path
     limits: Limits
+    group: Path | None = None
+    """Its control group: then the kernel keeps the limit of memory, and is asked whether it had to."""
     peak: int = 0
-    """Most memory seen, bytes."""
+    """Most memory seen, bytes; not where the kernel keeps the limit."""
     seen: dict[int, int] = field(default_factory=dict)
     """Processes by number, with the time of their start: what must be gone in the end."""
 
     async def breach(self) -> Breach:
         """Wait until a limit is hit; never returns if none is."""
-        looks = (self._output, self._processes, self._memory, self._disk)
+        looks = (self._output, self._processes, self.kept if self.group else self._memory, self._disk)
         watching = [asyncio.create_task(self._watch(look)) for look in looks]
         try:
             done, _ = await asyncio.wait(watching, return_when=asyncio.FIRST_COMPLETED)
@@ -83,13 +86,15 @@ class Watch:
         if count < self.limits.processes:
             self.seen |= {pid: started for pid in tree if (started := start_of(pid))}
             count = sum(map(threads_of, tree))
-        if count < self.limits.processes:
-            return None
-        return Breach(
-            "processes",
-            f"The script had {count} processes and threads, of at most {self.limits.processes}, and was stopped: "
-            "start fewer workers (n_jobs).",
-        )
+        return None if count < self.limits.processes else too_many_processes(count, self.limits)
+
+    def kept(self) -> Breach | None:
+        """Say which limit the kernel has kept in the script's control group."""
+        if self.group and cgroup.happened(self.group, "memory.events oom_kill"):
+            return out_of_memory(self.limits)
+        if self.group and cgroup.happened(self.group, "pids.events max"):
+            return too_many_processes(self.limits.processes, self.limits)
+        return None
 
     def _memory(self) -> Breach | None:
         tree = processes_below(self.supervisor)
@@ -120,6 +125,15 @@ def out_of_memory(limits: Limits) -> Breach:
     """Say it in words that help."""
     limit = size_in_words(limits.memory)
     return Breach("out of memory", f"out of memory at {limit}: use fewer rows, smaller types or a smaller model.")
+
+
+def too_many_processes(count: int, limits: Limits) -> Breach:
+    """Likewise."""
+    return Breach(
+        "processes",
+        f"The script had {count} processes and threads, of at most {limits.processes}, and was stopped: "
+        "start fewer workers (n_jobs).",
+    )
 
 
 def size_in_words(size: float) -> str:

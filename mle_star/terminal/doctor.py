@@ -190,7 +190,7 @@ def check_runs_dir(runs_dir: Path) -> Check:
 
 
 def check_isolation(config: MLEStarConfig) -> Check:
-    """What keeps scripts from harm, found by trying."""
+    """What keeps scripts from harm, and within their memory, found by trying."""
     if config.execution_backend != "local":
         from mle_star.execution.backend import backend_of
 
@@ -198,10 +198,12 @@ def check_isolation(config: MLEStarConfig) -> Check:
             return Check("ok", "isolation", backend_of(config).check())
         except ConfigError as error:
             return Check("fail", "isolation", str(error))
+    from mle_star.execution.cgroup import delegated
     from mle_star.execution.isolation.detect import strongest
 
     isolation = strongest()
-    found, why = str(isolation).removeprefix("isolation "), "; ".join(isolation.problems)
+    memory = "memory is limited by control groups" if delegated() else "memory is watched"
+    found, why = f"{str(isolation).removeprefix('isolation ')}; {memory}", "; ".join(isolation.problems)
     if not isolation.reaches(config.require_isolation):
         return Check("fail", "isolation", found, f"the settings demand {config.require_isolation}: {why}")
     if isolation.level == "full":

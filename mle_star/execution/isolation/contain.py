@@ -68,6 +68,8 @@ def enter(policy: Policy, inside: list[list[int]] | None = None, listener: socke
     channels = Channels.open()
     identity = 0
     try:
+        if policy.cgroup:  # first: from a control group namespace of its own it might not leave
+            kernel.write(f"{policy.cgroup}/cgroup.procs", "0")
         if policy.uid is not None:
             identity = _prepare_for(policy)
         if policy.mechanism == "namespaces":

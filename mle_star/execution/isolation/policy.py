@@ -40,3 +40,5 @@ class Policy:
     """Bytes. Here it bounds a single file; the folder as a whole is watched from outside."""
     processes: int = 1024
     """Processes and threads at once."""
+    cgroup: str | None = None
+    """The control group that the kernel keeps memory and processes in; None where they are watched only."""
