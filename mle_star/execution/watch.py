@@ -184,14 +184,28 @@ def resident(pid: int) -> int:
 
 def proportional(pid: int) -> int:
     """Give a process's share of memory, bytes: what n processes share counts as an n-th; shared files left out."""
-    sizes = {
-        line.split()[0]: int(line.split()[1]) * 1024
-        for line in _read(f"/proc/{pid}/smaps_rollup").splitlines()
-        if line.startswith(b"Pss")
-    }
+    sizes = _sizes(_read(f"/proc/{pid}/smaps_rollup"))
     if not sizes:
         return resident(pid)
-    return sizes.get(b"Pss:", 0) - sizes.get(b"Pss_Shmem:", 0)
+    shared = sizes.get(b"Pss_Shmem:", 0)
+    return sizes.get(b"Pss:", 0) - shared + (_nameless(pid) if shared else 0)
+
+
+def _nameless(pid: int) -> int:
+    """Give a process's share of what processes share by no file that could be found: shared mappings, System V's."""
+    size, counts = 0, False
+    for line in _read(f"/proc/{pid}/smaps").splitlines():
+        if line.startswith(b"Pss:"):
+            size += counts * int(line.split()[1]) * 1024
+        elif b"-" in line.split(None, 1)[0]:
+            counts = b" /dev/zero (deleted)" in line or b" /SYSV" in line
+    return size
+
+
+def _sizes(text: bytes) -> dict[bytes, int]:
+    """Read the sizes that begin with Pss, bytes."""
+    lines = (line.split() for line in text.splitlines() if line.startswith(b"Pss"))
+    return {line[0]: int(line[1]) * 1024 for line in lines}
 
 
 def in_memory(tree: Iterable[int]) -> Iterable[int]:

@@ -430,6 +430,18 @@ if child:
     assert result.score == 0.4, result
 
 
+async def test_memory_that_is_shared_by_no_file_counts(attack: Any) -> None:
+    script = """
+import mmap, time
+memory = mmap.mmap(-1, 600 << 20)
+for place in range(0, len(memory), 4096):
+    memory[place] = 1
+time.sleep(5)
+"""
+    result = await attack(script, limits=Limits(memory=300 * MEGABYTE))
+    assert result.error == "out of memory"
+
+
 async def test_an_allocation_beyond_all_bounds_is_out_of_memory(attack: Any) -> None:
     result = await attack("x = bytearray(1 << 50)")
     assert result.error == "out of memory"
