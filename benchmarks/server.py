@@ -43,7 +43,7 @@ ONE_PATH = {
     "num_solutions": 1, "num_retrieved_models": 1, "outer_loop_iterations": 1, "inner_loop_iterations": 2,
     "ensemble_iterations": 0, "max_debug_retries": 8, "leakage_check": False,
 }  # fmt: skip
-LONGER = ONE_PATH | {"outer_loop_iterations": 4, "inner_loop_iterations": 4}
+LONGER = ONE_PATH | {"outer_loop_iterations": 2, "inner_loop_iterations": 8}
 """Some seconds: of a run that has next to nothing to do, the start over HTTP alone is a few hundredths."""
 NO_CACHE = {"MLE_STAR_CACHE": "false"}
 ASKED = 200

@@ -31,6 +31,7 @@ from typing import Any
 import launch  # type: ignore[import-not-found]  # beside this file
 import main  # type: ignore[import-not-found]
 import memory  # type: ignore[import-not-found]
+import rehearsal  # type: ignore[import-not-found]
 import title  # type: ignore[import-not-found]
 from isolation import contain  # type: ignore[import-not-found]
 
@@ -45,6 +46,7 @@ LIBRARIES = (
     "lightgbm", "xgboost", "catboost", "PIL.Image", "category_encoders", "imblearn",
 )  # fmt: skip
 """PyTorch is a script's own to import: it asks for the GPU and for threads when it is imported."""
+REHEARSAL = "(rehearsal)"
 MESSAGE_BYTES = 1 << 18
 HERE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
 
@@ -54,10 +56,10 @@ class ManyThreadsError(RuntimeError):
 
 
 def warm(without: set[str]) -> list[str]:
-    """Import the libraries that there are; gives their names.
+    """Import the libraries that there are, and use them once; gives their names.
 
     Raises:
-        ManyThreadsError: Names the library that has to be left out.
+        ManyThreadsError: Names the library, or the rehearsal, that has to be left out.
     """
     imported = []
     for name in LIBRARIES:
@@ -70,6 +72,10 @@ def warm(without: set[str]) -> list[str]:
         if threads() > 1:
             raise ManyThreadsError(name)
         imported.append(name)
+    if REHEARSAL not in without:
+        rehearsal.rehearse()
+        if threads() > 1:
+            raise ManyThreadsError(REHEARSAL)
     gc.collect()
     gc.freeze()  # the children neither walk through these objects nor copy their pages
     memory.settle()
