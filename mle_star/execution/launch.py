@@ -19,7 +19,12 @@ PR_SET_PDEATHSIG = 1
 
 
 def settle(cores: Iterable[int]) -> None:
-    """Have the kernel kill this process when its parent dies, and take the script's share of the cores."""
+    """Have the kernel kill this process when its parent dies, and take the script's share of the cores.
+
+    A shell that starts us in the background has keys' signals ignored, which is inherited: not by a script.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if cores:
