@@ -184,7 +184,8 @@ def resident(pid: int) -> int:
 
 def proportional(pid: int) -> int:
     """Give a process's share of memory, bytes: what n processes share counts as an n-th; shared files left out."""
-    sizes = _sizes(_read(f"/proc/{pid}/smaps_rollup"))
+    lines = (line.split() for line in _read(f"/proc/{pid}/smaps_rollup").splitlines() if line.startswith(b"Pss"))
+    sizes = {line[0]: int(line[1]) * 1024 for line in lines}
     if not sizes:
         return resident(pid)
     shared = sizes.get(b"Pss_Shmem:", 0)
@@ -200,12 +201,6 @@ def _nameless(pid: int) -> int:
         elif b"-" in line.split(None, 1)[0]:
             counts = b" /dev/zero (deleted)" in line or b" /SYSV" in line
     return size
-
-
-def _sizes(text: bytes) -> dict[bytes, int]:
-    """Read the sizes that begin with Pss, bytes."""
-    lines = (line.split() for line in text.splitlines() if line.startswith(b"Pss"))
-    return {line[0]: int(line[1]) * 1024 for line in lines}
 
 
 def in_memory(tree: Iterable[int]) -> Iterable[int]:
