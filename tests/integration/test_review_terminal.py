@@ -9,7 +9,8 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -80,20 +81,24 @@ class Terminal:
 
 
 @pytest.fixture
-def terminals() -> Iterator[list[Terminal]]:
-    opened: list[Terminal] = []
-    yield opened
-    for one in opened:
-        one.close()
+def begin(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    """Give the way to begin a command in a terminal, which is closed in the end."""
+    with ExitStack() as opened:
+
+        def begin(*arguments: str) -> Terminal:
+            terminal = Terminal(tmp_path, *arguments)
+            opened.callback(terminal.close)
+            return terminal
+
+        yield begin
 
 
 def coder_prompts(folder: Path) -> list[str]:
     return [path.read_text() for path in sorted((folder / "run" / "replies").glob("*-coder*.md"))]
 
 
-def test_a_person_changes_one_plan_and_skips_the_other(tmp_path: Path, terminals: list[Terminal]) -> None:
-    terminal = Terminal(tmp_path, *BEGIN)
-    terminals.append(terminal)
+def test_a_person_changes_one_plan_and_skips_the_other(tmp_path: Path, begin: Callable[..., Terminal]) -> None:
+    terminal = begin(*BEGIN)
     for lines in (["plan", PLAN, "go"], ["skip"]):
         terminal.wait_for("or skip")
         for line in lines:
@@ -104,9 +109,8 @@ def test_a_person_changes_one_plan_and_skips_the_other(tmp_path: Path, terminals
     assert "Traceback" not in terminal.text
 
 
-def test_ctrl_c_at_the_question_leaves_it_for_later(tmp_path: Path, terminals: list[Terminal]) -> None:
-    terminal = Terminal(tmp_path, *BEGIN)
-    terminals.append(terminal)
+def test_ctrl_c_at_the_question_leaves_it_for_later(tmp_path: Path, begin: Callable[..., Terminal]) -> None:
+    terminal = begin(*BEGIN)
     terminal.wait_for("or skip")
     terminal.process.send_signal(2)
     assert terminal.end() == 130
@@ -114,14 +118,12 @@ def test_ctrl_c_at_the_question_leaves_it_for_later(tmp_path: Path, terminals: l
     assert "Traceback" not in terminal.text
 
 
-def test_a_question_outlives_a_kill_and_so_does_its_answer(tmp_path: Path, terminals: list[Terminal]) -> None:
-    first = Terminal(tmp_path, *BEGIN)
-    terminals.append(first)
+def test_a_question_outlives_a_kill_and_so_does_its_answer(tmp_path: Path, begin: Callable[..., Terminal]) -> None:
+    first = begin(*BEGIN)
     first.wait_for("or skip")
     first.kill()
 
-    second = Terminal(tmp_path, "resume", "run")
-    terminals.append(second)
+    second = begin("resume", "run")
     for _ in range(2):
         second.wait_for("or skip")
         for line in ("plan", PLAN, "go"):
@@ -140,7 +142,9 @@ def test_a_question_outlives_a_kill_and_so_does_its_answer(tmp_path: Path, termi
     assert [PLAN in prompt for prompt in coder_prompts(tmp_path)] == [True, True]
 
 
-def test_without_a_terminal_the_run_pauses_and_says_how_to_go_on(tmp_path: Path, terminals: list[Terminal]) -> None:
+def test_without_a_terminal_the_run_pauses_and_says_how_to_go_on(
+    tmp_path: Path, begin: Callable[..., Terminal]
+) -> None:
     paused = subprocess.run(
         [sys.executable, "-m", "mle_star.cli", *BEGIN], cwd=tmp_path, capture_output=True, text=True,
         env=os.environ | {"PYTHONPATH": str(ROOT)}, stdin=subprocess.DEVNULL, timeout=SECONDS, check=False,
@@ -149,8 +153,7 @@ def test_without_a_terminal_the_run_pauses_and_says_how_to_go_on(tmp_path: Path,
     assert re.search(r"^result +paused: waiting for a person's review$", paused.stdout, re.MULTILINE)
     assert re.search(r"^resume +mle-star resume run$", paused.stdout, re.MULTILINE)
     assert not coder_prompts(tmp_path)
-    terminal = Terminal(tmp_path, "resume", "run")
-    terminals.append(terminal)
+    terminal = begin("resume", "run")
     for _ in range(2):
         terminal.wait_for("or skip")
         terminal.type("go")
