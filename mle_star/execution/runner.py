@@ -226,6 +226,7 @@ async def _end(process: WarmProcess | FreshProcess, watch: Watch) -> int:
         async with asyncio.timeout(GRACE):
             returncode = await process.wait()
     except (TimeoutError, ServerLostError):
+        await asyncio.to_thread(descendants.kill_below, process.pid)
         descendants.send(process.pid, signal.SIGKILL)
         with suppress(ServerLostError):
             returncode = await process.wait()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Provider = Literal["ollama", "bedrock", "openai", "offline"]
 Agent = Literal[
@@ -18,18 +19,21 @@ OWN_LIMIT_NAME = "api.openai.com"
 """Where the limit of a reply is `max_completion_tokens`; elsewhere the older `max_tokens` is understood more widely."""
 
 
-def _without_secrets(url: str | None) -> str | None:
-    if url is None:
-        return None
-    parts = urlsplit(url)
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("a server's address holds no user name, password or query: keys come from the environment")
-    if not parts.hostname:
+_GROUP = "[0-9A-Fa-f]{1,4}"
+_IPV6 = rf"\[({_GROUP}(:{_GROUP}){{7}}|({_GROUP}(:{_GROUP}){{0,3}})?::({_GROUP}(:{_GROUP}){{0,2}})?)\]"
+_ADDRESS = rf"^https?://([A-Za-z0-9_-][A-Za-z0-9._-]*|{_IPV6})(:[0-9]{{1,5}})?(/[A-Za-z0-9._~%:@!$&'()*+,;=/-]*)?$"
+
+
+def _said_well(url: object) -> object:
+    """Say what is wrong with a server's address in words, and without the address: it may hold a key."""
+    if isinstance(url, str) and not re.match(_ADDRESS, url):
+        if re.search("[@?#]", url):
+            raise ValueError("a server's address holds no user name, password or query: keys come from the environment")
         raise ValueError("a server's address has a host, such as http://localhost:8000/v1")
     return url
 
 
-BaseURL = Annotated[str, Field(pattern="^https?://"), AfterValidator(_without_secrets)]
+BaseURL = Annotated[str, Field(pattern=_ADDRESS), BeforeValidator(_said_well)]
 KeyVariable = Annotated[str, Field(pattern="^[A-Z][A-Z0-9_]{1,63}$")]
 """The name of an environment variable; a key pasted in its place does not look like one."""
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from pydantic import ValidationError
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 import mle_star.agents
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.errors import ConfigError
-from mle_star.models.language_model import AGENTS
+from mle_star.models.language_model import AGENTS, BaseURL
 from mle_star.terminal.settings import load_config
 
 
@@ -91,6 +94,12 @@ def test_a_choice_that_can_not_be_is_refused_by_name(choice: Any, what: str) -> 
 def test_a_secret_in_the_address_of_a_server_is_refused() -> None:
     with pytest.raises(ValidationError, match="keys come from the environment"):
         MLEStarConfig(openai_base_url="https://me:secret@host/v1")
+
+
+@given(st.from_regex(TypeAdapter(BaseURL).json_schema()["pattern"], fullmatch=True))
+def test_every_address_that_the_schema_allows_is_taken_and_names_a_host(url: str) -> None:
+    assert TypeAdapter(BaseURL).validate_python(url) == url
+    assert urlsplit(url).hostname
 
 
 def test_models_are_read_from_the_environment_as_json(monkeypatch: pytest.MonkeyPatch) -> None:

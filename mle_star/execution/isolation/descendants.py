@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
+
+PAUSE = 0.001
+"""Seconds between two looks at what is being killed."""
 
 
 def of(pid: int) -> list[int]:
@@ -29,22 +33,35 @@ def _children(pid: int) -> list[int]:
 
 
 def end_all() -> None:
-    """Kill all that came from this process, and collect it.
+    """Kill all that came from this process, and collect it, until nothing is left.
 
-    What is being killed may fork at the same time: all is stopped first, so that nothing gets away.
+    One round may not be enough: what is in the middle of a fork when it is stopped still becomes two.
     """
     if sys.platform != "linux":
         return
+    while not _collected():
+        kill_below(os.getpid())
+        time.sleep(PAUSE)
+
+
+def kill_below(pid: int) -> None:
+    """Kill a process's descendants; all are stopped first, so that few get away by forking meanwhile."""
     stopped: set[int] = set()
-    while new := set(of(os.getpid())) - stopped:
-        for pid in new:
-            send(pid, signal.SIGSTOP)
+    while new := set(of(pid)) - stopped:
+        for descendant in new:
+            send(descendant, signal.SIGSTOP)
         stopped |= new
-    for pid in of(os.getpid()):
-        send(pid, signal.SIGKILL)
+    for descendant in of(pid):
+        send(descendant, signal.SIGKILL)
+
+
+def _collected() -> bool:
+    """Collect the children that have ended; true when none is left."""
     with suppress(ChildProcessError):
-        while True:
-            os.wait()
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+        return False
+    return True
 
 
 def send(pid: int, number: int) -> None:
