@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -18,6 +18,7 @@ from mle_star.api import logs, problems
 from mle_star.api.metrics import Metrics
 from mle_star.api.problems import ProblemDocument
 from mle_star.api.routes import datasets, live, pipeline, runs, system
+from mle_star.api.routes.common import refuse_repeated
 from mle_star.api.security import Door, Key
 from mle_star.api.service import RunService
 from mle_star.api.settings import ServerSettings
@@ -48,10 +49,10 @@ def create_app(settings: ServerSettings | None = None) -> FastAPI:
     app.state.uploads = Uploads(settings)
     problems.install(app)
     for module in (pipeline, runs, system):
-        app.include_router(module.router)
+        app.include_router(module.router, dependencies=[Depends(refuse_repeated)])
     app.include_router(live.router)
     app.include_router(datasets.tus_router(app.state.uploads), include_in_schema=False)
-    app.include_router(datasets.router)
+    app.include_router(datasets.router, dependencies=[Depends(refuse_repeated)])
     app.add_middleware(
         CORSMiddleware, allow_origins=list(settings.allowed_origins), allow_methods=["*"], allow_headers=["*"],
         expose_headers=["Location", "Upload-Offset", "Upload-Length", "Tus-Resumable"],

@@ -49,7 +49,7 @@ class ServerSettings(BaseSettings):
     max_upload: int = Field(10 * GIGABYTE, ge=1, description="Bytes of one uploaded file.")
     max_unpacked: int = Field(40 * GIGABYTE, ge=1, description="Bytes of a zip's content.")
     max_files: int = Field(200_000, ge=1, description="Files in a zip.")
-    max_body: int = Field(MEGABYTE, ge=1_024, description="Bytes of a request that is no upload.")
+    max_body: int = Field(10 * MEGABYTE, ge=1_024, description="Bytes of a request that is no upload.")
     rate_limit: str = Field("1200/minute", description="Requests of one client, such as `600/minute`.")
     allowed_hosts: tuple[str, ...] = Field((), description="Names in the Host header beside this machine's own.")
     allowed_origins: tuple[str, ...] = Field((), description="Web pages of other origins that may use the API.")

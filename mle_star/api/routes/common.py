@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated
 
 from fastapi import Depends, Path, Query
 from starlette.requests import HTTPConnection
 
+from mle_star.api.problems import FieldProblem, Problem
 from mle_star.api.service import RunService
 from mle_star.api.settings import ServerSettings
 from mle_star.api.uploads import Uploads
@@ -35,6 +37,14 @@ def _uploads(connection: HTTPConnection) -> Uploads:
 def _settings(connection: HTTPConnection) -> ServerSettings:
     settings: ServerSettings = connection.app.state.settings
     return settings
+
+
+async def refuse_repeated(request: HTTPConnection) -> None:
+    """Refuse a parameter that is given twice: no route takes a list, and which of the two was meant nobody can know."""
+    given = Counter(name for name, _ in request.query_params.multi_items())
+    if repeated := [name for name, times in given.items() if times > 1]:
+        problems = [FieldProblem(field=name, message="is given more than once") for name in repeated]
+        raise Problem(422, f"{', '.join(repeated)}: given more than once", problems)
 
 
 Service = Annotated[RunService, Depends(_service)]

@@ -107,6 +107,13 @@ async def test_a_run_id_does_not_leave_its_folder(serve: Serve, run_id: str) -> 
         assert (await client.get(f"/api/runs/{run_id}/scripts/1")).status_code in (404, 422)
 
 
+async def test_a_parameter_given_twice_is_refused_by_name(serve: Serve) -> None:
+    async with serve() as client:
+        reply = await client.get("/api/runs/some-run/scripts/1?output=5&output=7&after=1")
+        assert reply.status_code == 422
+        assert [problem["field"] for problem in reply.json()["errors"]] == ["output"]
+
+
 @pytest.mark.parametrize("path", ["/etc", "/", "..", "uploads/../..", "/proc/self"])
 async def test_a_dataset_path_outside_of_the_roots_is_refused(serve: Serve, path: str) -> None:
     async with serve() as client:
