@@ -6,7 +6,8 @@ import re
 from functools import cache
 from typing import NamedTuple
 
-from mle_star.models.metrics import AVERAGES, FILLERS, KNOWN, recognise
+from mle_star.models.known_metrics import KNOWN
+from mle_star.models.metrics import AVERAGES, FILLERS, recognise
 
 HEADING = re.compile(
     r"^\s{0,3}(?:#{1,6}\s+|\*\*)?(?P<title>(?:evaluation|metric|scoring|judging|how it is judged)[^\n]{0,40})$", re.I

@@ -174,7 +174,7 @@ def check_fit(kind: TaskType, columns: Sequence[pd.Series[Any]], metric: Metric)
 
 
 def _known_regression(name: str) -> bool:
-    from mle_star.models.metrics import KNOWN
+    from mle_star.models.known_metrics import KNOWN
 
     return name in KNOWN and KNOWN[name].predicts == "values" and name != "concordance_index"
 

@@ -6,8 +6,9 @@ import pytest
 
 from mle_star.models.data_models import Direction
 from mle_star.models.errors import ConfigError, MissingFacts
+from mle_star.models.known_metrics import KNOWN
 from mle_star.models.metric_finder import find_metric
-from mle_star.models.metrics import KNOWN, recognise, resolve_metric
+from mle_star.models.metrics import recognise, resolve_metric
 
 SPELLINGS = {
     "auc_roc": [
