@@ -122,36 +122,36 @@ FEATURE_IDEAS = (
     Idea("number_features", "Add the ratios of the leading numbers.",
          "Trees cut one number at a time and need many cuts for a quotient. Take the first seven numeric columns and "
          "divide each by each later one, zero counted as missing and extremes clipped. Everything else stays.",
-         before_return(RATIOS)),
+         before_return(RATIOS), {"numeric": 2}),
     Idea("number_features", "Cross the categories of few values in pairs.",
          "Write two categories as one, such as `a | b`, for the first five of them: an effect that only a "
          "combination has "
          "then shows in one cut or one mean. The preparation encodes them like any category.",
-         before_return(CROSSES)),
+         before_return(CROSSES), {"category": 2}),
     Idea("number_features", "Add sums and differences of the leading numbers.",
          "Totals and balances of columns in one unit often say more than the columns. Take the first seven "
          "numeric columns "
          "in pairs. Missing values stay missing.",
-         before_return(DIFFERENCES)),
+         before_return(DIFFERENCES), {"numeric": 2}),
     Idea("number_features", "Cross categories with numbers of few values.",
          "A count or a grade acts like a category. Join each of the first categories with each number of at "
          "most twelve "
          "values, and let the preparation encode the pairs.",
-         before_return(NUMBER_CROSSES)),
+         before_return(NUMBER_CROSSES), {"category": 1, "grade": 1}),
     Idea("number_features", "Add the row's mean, spread, least and greatest number.",
          "Where columns are measured alike, their statistics over the row sum up many of them. Zeros are "
          "counted as well. "
          "Nothing is learnt, so nothing can leak.",
-         before_return(ROW_STATISTICS)),
+         before_return(ROW_STATISTICS), {"numeric": 3}),
     Idea("number_features", "Add the products of the leading numbers.",
          "Areas, totals and interactions are products. Take the first seven numeric columns in pairs and "
          "multiply them.",
-         before_return(PRODUCTS)),
+         before_return(PRODUCTS), {"numeric": 2}),
     Idea("number_features", "Add the fractions of the numbers, and whether they are round.",
          "Prices and guesses show in their last digits. Take what is behind the point and whether a number is "
          "a multiple "
          "of ten, for the first twenty numbers.",
-         before_return(DIGITS)),
+         before_return(DIGITS), {"numeric": 1}),
     Idea("string_features", "Add abbreviations and last words of the strings.",
          "A word before a full stop is often a title or a unit, and the last word is often a name or a kind. "
          "Both become "
@@ -182,5 +182,5 @@ FEATURE_IDEAS = (
          before_return(CYCLES)),
     Idea("date_features", "Add the days between the dates.",
          "How long something took is in no single date. Subtract each date column from each later one, in days.",
-         before_return(GAPS)),
+         before_return(GAPS), {"date": 2}),
 )  # fmt: skip

@@ -43,9 +43,10 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from typing import Literal, Protocol
 
 from mle_star.models.data_models import DataProfile
@@ -120,6 +121,19 @@ class Facts:
         """Number of columns of the training table."""
         return self.profile.column_count or len(self.profile.columns)
 
+    def count(self, kind: str) -> float:
+        """How many columns a script finds of a kind; infinity where not all columns are described.
+
+        A category is one of words or of two values; a grade is a number of at most twelve values.
+        """
+        described = [column for column in self.profile.columns if column.name not in self.targets]
+        if self.columns > len(self.profile.columns):
+            return inf
+        if kind == "grade":
+            return sum(column.kind == "numeric" and (column.unique or inf) <= 12 for column in described)
+        kinds = {"category", "boolean"} if kind == "category" else {kind}
+        return sum(column.kind in kinds for column in described)
+
 
 @dataclass(frozen=True)
 class Family:
@@ -152,11 +166,17 @@ class Idea:
     reason: str
     """Two to four further sentences: what to do in detail, why, and what stays as it is."""
     change: Change
+    needs: Mapping[str, int] = field(default_factory=dict, hash=False)
+    """How many columns of a kind the table has to have, or the idea would change nothing; see `Facts.count`."""
 
     @property
     def plan(self) -> str:
         """The idea in words."""
         return f"{self.title} {self.reason}"
+
+    def suits(self, facts: Facts) -> bool:
+        """Whether the table has the columns that the idea is about."""
+        return all(facts.count(kind) >= least for kind, least in self.needs.items())
 
 
 class Recipes(Protocol):

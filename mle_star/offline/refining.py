@@ -71,6 +71,9 @@ def choose_block(script: Script, summary: str, done: str, facts: Facts) -> str:
         return next(iter(candidates or functions))
     effects = {name: abs(float(effect)) for name, effect in SUMMARY_LINE.findall(summary)}
     studied = [name for name in open_blocks if name in effects]
+    features = [name for name in open_blocks if "_features" in name]
+    if features and len(refined) == FEATURES_AFTER and not any("_features" in name for name in refined):
+        return max(features, key=lambda name: effects.get(name, 0.0))
     if not effects:
         words = set(re.findall(r"[a-z]{4,}", summary.lower()))
         hits = {name: len(words & set(re.findall(r"[a-z]{4,}", functions[name].lower()))) for name in open_blocks}
@@ -87,6 +90,8 @@ def choose_block(script: Script, summary: str, done: str, facts: Facts) -> str:
     return min(open_blocks, key=lambda name: order.index(name) if name in order else len(order))
 
 
+FEATURES_AFTER = 2
+"""Blocks after which a step of features has its turn: a study shows what it adds now, not what it could."""
 PLANS = 4
 """As many steps the inner loop takes by default."""
 
@@ -196,7 +201,8 @@ def best_so_far(history: tuple[Scored, ...], facts: Facts, baseline: float | Non
 def ideas_for(name: str, facts: Facts) -> tuple[Idea, ...]:
     """The repertoire for a function, whatever number the merger put behind its name."""
     plain = re.sub(r"_\d+$", "", name)
-    return (*frame_ideas(plain, facts), *recipes_for(facts).ideas(plain))
+    own = (idea for idea in recipes_for(facts).ideas(plain) if idea.suits(facts))
+    return (*frame_ideas(plain, facts), *own)
 
 
 def name_of(block: str) -> str:

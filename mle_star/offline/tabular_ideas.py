@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from mle_star.offline.feature_ideas import FEATURE_IDEAS
-from mle_star.offline.recipe import Change, Idea, replace_text, scale_keywords, set_keywords
+from mle_star.offline.recipe import Change, Idea, keyword_default, replace_text, scale_keywords, set_keywords
 
 GROUP_STATISTICS = """\
 # How a row's numbers compare with those of its category, by what the fitted rows say.
@@ -46,6 +46,15 @@ def _turned(block: str, title: str, reason: str, **values: object) -> Idea:
     return Idea(block, title, reason, set_keywords(**values))
 
 
+def _lowered(name: str, value: int) -> Change:
+    """Set a keyword that stands higher."""
+
+    def change(block: str, script: str) -> str | None:
+        return set_keywords(**{name: value})(block, script) if (keyword_default(block, name) or 0) > value else None
+
+    return change
+
+
 def _scaled(block: str, title: str, reason: str, **factors: float) -> Idea:
     return Idea(block, title, reason, scale_keywords(**factors))
 
@@ -54,22 +63,23 @@ PREPARATION_IDEAS = (
     Idea("tree_matrix", "Compare each row's numbers with the mean of its category.",
          "A number says more against its like: subtract the mean of the category, for the first six categories and "
          "numbers. The means come from the fitted rows alone. A category that is new has no mean and stays missing.",
-         _before_stack(GROUP_STATISTICS)),
-    _turned("tree_matrix", "Encode categories of more than three values by the target's mean.",
-            "A code in order of frequency makes trees cut at random, while the mean of the target is an order "
-            "that means "
-            "something. The encoder learns on fitted rows and encodes each by other rows. Set `encode_above` to 3.",
-            encode_above=3),
-    _turned("tree_matrix", "Take more topics from the texts.",
-            "Twelve topics leave out what is rarer. Forty keep more of the vocabulary's structure at little cost, and "
-            "random columns keep the trees from drowning in them. Set `topics` to 40.", topics=40),
+         _before_stack(GROUP_STATISTICS), {"numeric": 1}),
+    Idea("tree_matrix", "Encode categories of more than three values by the target's mean.",
+         "A code in order of frequency makes trees cut at random, while the mean of the target is an order "
+         "that means "
+         "something. The encoder learns on fitted rows and encodes each by other rows. Set `encode_above` to 3.",
+         _lowered("encode_above", 3), {"category": 1}),
+    Idea("tree_matrix", "Take more topics from the texts.",
+         "Twelve topics leave out what is rarer. Forty keep more of the vocabulary's structure at little cost, and "
+         "random columns keep the trees from drowning in them. Set `topics` to 40.",
+         set_keywords(topics=40), {"text": 1}),
     Idea("tree_matrix", "Add the distances to clusters of the numbers.",
          "Twelve clusters over all numbers, found on the fitted rows, say what kind of row it is; trees get at "
          "combinations that they would need many cuts for. Missing numbers are filled for this step alone.",
-         _before_stack(NEIGHBOURS)),
-    _turned("tree_matrix", "Encode only categories of many values by the target's mean.",
-            "Means of small groups are noise. Categories of up to forty values keep their codes alone, and only larger "
-            "ones get means. Set `encode_above` to 40.", encode_above=40),
+         _before_stack(NEIGHBOURS), {"numeric": 2}),
+    Idea("tree_matrix", "Encode only categories of many values by the target's mean.",
+         "Means of small groups are noise. Categories of up to forty values keep their codes alone, and only larger "
+         "ones get means. Set `encode_above` to 40.", set_keywords(encode_above=40), {"category": 1}),
     _turned("spline_matrix", "Bend the curves at more knots.",
             "Six knots miss steps and narrow peaks. Ten follow the data more closely, and the penalty holds them back "
             "where there is nothing to follow. Set `knots` to 10.", knots=10),

@@ -6,6 +6,7 @@ import ast
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ from mle_star.models.data_models import Attempt, Solution
 from mle_star.offline.chat import OfflineChatModel
 from mle_star.offline.library import recipes_by_name
 from mle_star.offline.parts import frame_part
-from mle_star.offline.reading import rows_in
-from mle_star.offline.refining import name_of
+from mle_star.offline.reading import read_environment, read_facts, rows_in
+from mle_star.offline.refining import ideas_for, name_of
 from mle_star.offline.script import Script, functions_of, keywords_of
 from mle_star.offline.tabular import FAMILIES
 from mle_star.offline.tabular_ideas import IDEAS
@@ -207,7 +208,6 @@ def test_plans_never_repeat_and_each_changes_the_block(task: Task) -> None:
 def test_every_idea_yields_code_that_compiles(metric: str, idea: object, tmp_path: Path) -> None:
     table = people(40)
     task = Task(tmp_path, table[:30], table[30:], "lived" if metric == "auc_roc" else "income", metric)
-    from mle_star.offline.reading import read_environment, read_facts
 
     block = recipes_by_name("tabular").part(idea.block, read_facts(task.brief, read_environment(ENVIRONMENT)))  # type: ignore[attr-defined]
     assert block is not None
@@ -533,3 +533,26 @@ def test_models_that_are_chosen_already_are_not_named_again(task: Task) -> None:
 
 def test_queries_are_written_as_many_as_are_asked_for(task: Task) -> None:
     assert len(json.loads(ask("search_queries", **common(task), count=3))["queries"]) == 3
+
+
+def test_a_step_of_features_is_refined_third_at_the_latest(task: Task) -> None:
+    script, done, chosen = merged(task), "", []
+    for _ in range(3):
+        summary = "- `lightgbm` was left out: 0.9 (+0.2)\n- `blend_weights` was left out: 0.8 (+0.1)"
+        block = json.loads(
+            ask("extractor", **common(task), script=script, summary=summary, earlier_blocks=done or "none")
+        )
+        chosen.append(name_of(block["code_block"]))
+        done += f"\n1. ```python\n{block['code_block']}\n```\n"
+    assert chosen[2].endswith("_features")
+
+
+def test_no_plan_is_about_columns_that_a_table_lacks(task: Task) -> None:
+    facts = read_facts(task.brief, read_environment(ENVIRONMENT))
+    numbers = replace(facts, profile=facts.profile.model_copy(update={
+        "columns": tuple(column for column in facts.profile.columns if column.kind == "numeric"),
+        "column_count": sum(column.kind == "numeric" for column in facts.profile.columns),
+    }))  # fmt: skip
+    titles = {idea.title for block in ("tree_matrix", "number_features") for idea in ideas_for(block, numbers)}
+    assert "Add the fractions of the numbers, and whether they are round." in titles
+    assert not {"Take more topics from the texts.", "Cross the categories of few values in pairs."} & titles
