@@ -80,7 +80,7 @@ def diagnose(error: BaseException) -> Failure:
     for cause in chain:
         status, code, headers = _facts(cause)
         if status is not None:
-            return Failure(_kind_of(status, code), text, _wait(headers))
+            return Failure(_kind_of(status, code), text, retry_after(headers))
     names = {cls.__name__ for cause in chain for cls in type(cause).__mro__}
     if names.intersection(NO_KEYS):
         return Failure("denied", text)
@@ -127,8 +127,8 @@ def _facts(error: BaseException) -> tuple[int | None, str, Mapping[str, str]]:
     return status, f"{getattr(error, 'code', '')} {getattr(error, 'type', '')}", headers
 
 
-def _wait(headers: Mapping[str, str]) -> float | None:
-    """Read Retry-After: seconds, or a date."""
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Read Retry-After, seconds or a date; gives seconds from now."""
     value = headers.get("retry-after") or headers.get("Retry-After")
     if not value:
         return None

@@ -32,7 +32,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     monkeypatch.setenv("GOOGLE_API_KEY", "g-secret-key")
     monkeypatch.setenv("GOOGLE_CSE_ID", "engine-1")
     monkeypatch.setattr(address, "is_public", lambda found: True)
-    monkeypatch.setattr(searching, "WAIT", wait_none())
+    monkeypatch.setattr(searching, "BACKOFF", wait_none())
     with serve() as web:
         monkeypatch.setattr(google, "GoogleSearch", partial(GoogleSearch, endpoint=web.url))
         for name in ("one", "two", "three", "four"):

@@ -37,7 +37,7 @@ KEY = "g-secret-key"
 def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     """A small web on this machine, which pages may be read from, with no waiting between tries."""
     monkeypatch.setattr(address, "is_public", lambda found: True)
-    monkeypatch.setattr(searching, "WAIT", wait_none())
+    monkeypatch.setattr(searching, "BACKOFF", wait_none())
     with serve() as web:
         yield web
 
@@ -259,6 +259,24 @@ async def test_a_busy_engine_is_asked_again(web: Web, engine: GoogleSearch, cach
     answers = [refused(429, "rateLimitExceeded"), refused(503, "backendError"), found([web.page("/a", article())])]
     web.search = lambda query: answers.pop(0)
     assert len((await search_web(engine, ["one"], 1, cache)).pages) == 1
+
+
+@pytest.mark.parametrize(("seconds", "queries"), [("1", 2), ("3600", 1)])
+async def test_a_busy_engine_is_asked_again_when_it_says_unless_that_is_late(
+    web: Web, engine: GoogleSearch, cache: DiskCache, monkeypatch: pytest.MonkeyPatch, seconds: str, queries: int
+) -> None:
+    slept: list[float] = []
+
+    async def sleep(delay: float) -> None:
+        slept.append(delay)
+
+    monkeypatch.setattr(searching, "_sleep", sleep)
+    status, headers, body = refused(429, "rateLimitExceeded")
+    answers = [(status, headers | {"Retry-After": seconds}, body), found([web.page("/a", article())])]
+    web.search = lambda query: answers.pop(0)
+    await search_web(engine, ["one"], 1, cache)
+    assert len(web.queries) == queries
+    assert slept == [1.0] * (queries - 1)
 
 
 async def test_an_engine_that_stays_busy_is_given_up_and_told_of(

@@ -28,6 +28,11 @@ class SearchError(Exception):
 class SearchBusyError(SearchError):
     """The engine is overloaded, or asks to come back later: the same query may go through then."""
 
+    def __init__(self, text: str, wait: float | None = None) -> None:
+        super().__init__(text)
+        self.wait = wait or 0.0
+        """Seconds that the engine asked for."""
+
 
 class SearchEngine(Protocol):
     """What a search engine has to do."""

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
+from mle_star.tools.failures import retry_after
 from mle_star.tools.search.engine import Hit, SearchBusyError, SearchError
 
 ENGINE_NAMES = ("GOOGLE_SEARCH_ENGINE_ID", "GOOGLE_CSE_ID")
@@ -99,7 +100,7 @@ def _explain(error: Any) -> SearchError:
     if reasons & SPENT or any("perday" in str(item.get("metadata", "")).lower() for item in details):
         return SearchError(f"google's daily quota is spent ({status})")
     if status == 429 or status >= 500 or reasons & LATER:
-        return SearchBusyError(f"google is busy ({status})")
+        return SearchBusyError(f"google is busy ({status})", retry_after(error.resp))
     return SearchError(
         f"google refused the query ({status}): check GOOGLE_API_KEY, {ENGINE_NAMES[0]}, and that the Custom Search API "
         "is enabled for the key's project"

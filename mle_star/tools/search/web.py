@@ -9,7 +9,7 @@ from itertools import chain, zip_longest
 from typing import NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from mle_star.tools.brief import cut_middle
 from mle_star.tools.search.cache import DiskCache
@@ -19,7 +19,9 @@ from mle_star.tools.search.pages import Page, read_page
 T = TypeVar("T")
 TRIES = 4
 """Of one query, where the engine is busy."""
-WAIT = wait_exponential_jitter(initial=1, max=20)
+BACKOFF = wait_exponential_jitter(initial=1, max=20)
+LONGEST_WAIT = 60.0
+"""Seconds. An engine that asks for more is done without."""
 PAGE_CHARACTERS = 8_000
 """Of one page in a prompt; of a longer one, what stands around its code."""
 PROMPT_CHARACTERS = 24_000
@@ -61,13 +63,27 @@ async def _search(engine: SearchEngine, query: str, cache: DiskCache) -> list[Hi
     if known is not None:
         return known
     async for attempt in AsyncRetrying(
-        retry=retry_if_exception_type(SearchBusyError), stop=stop_after_attempt(TRIES), wait=WAIT, reraise=True
+        retry=retry_if_exception(_worth_waiting), stop=stop_after_attempt(TRIES), wait=_wait, sleep=_sleep, reraise=True
     ):
         with attempt:
             hits = await engine.search(query)
     if hits:
         await cache.put(name, [hit.model_dump() for hit in hits])
     return hits
+
+
+def _worth_waiting(error: BaseException) -> bool:
+    return isinstance(error, SearchBusyError) and error.wait <= LONGEST_WAIT
+
+
+def _wait(state: RetryCallState) -> float:
+    """Say how many seconds to wait: twice as long each time, and not less than the engine asks."""
+    error = state.outcome.exception() if state.outcome else None
+    return max(BACKOFF(state), error.wait if isinstance(error, SearchBusyError) else 0.0)
+
+
+async def _sleep(seconds: float) -> None:
+    await asyncio.sleep(seconds)
 
 
 def interleaved(lists: Iterable[list[Hit]]) -> Iterable[Hit]:
