@@ -1,13 +1,16 @@
-"""The first process of a script's container: `python -u inside.py SCRIPT MARKER DISK`. It becomes the script's parent.
+"""The first process of a script's container: `python -u inside.py SCRIPT MARKER DISK SECONDS`. It becomes its parent.
 
 When the main module has come to its end, the marker is printed, before any `atexit` handler runs: what follows it in
 the output can't be the score. A script that prints the marker itself does so to no one's harm but its own.
+
+After so many seconds the container ends by itself: whoever should have stopped it is gone.
 
 Only the standard library: the image need not hold anything of ours.
 """
 
 import os
 import resource
+import signal
 import sys
 from contextlib import suppress
 
@@ -17,7 +20,9 @@ INIT_PASSES_ON = 128
 
 def main() -> None:
     """Fork the script and end as it ended; what it leaves running dies with us."""
-    path, marker, disk = sys.argv[1:]
+    path, marker, disk, seconds = sys.argv[1:]
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(INIT_PASSES_ON + signal.SIGKILL))
+    signal.alarm(int(seconds))  # it is ours alone: a child does not inherit it
     for kind, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, int(disk))):
         with suppress(OSError, ValueError):  # the engine allows less already
             resource.setrlimit(kind, (most, most))
@@ -26,6 +31,7 @@ def main() -> None:
     if script == 0:
         import main as runner  # type: ignore[import-not-found]  # beside this file
 
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
         del sys.modules["main"]
         sys.modules.pop("__mp_main__", None)
         runner.run(path, lambda: os.write(1, marker.encode()) and None)

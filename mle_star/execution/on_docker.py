@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -120,7 +121,7 @@ class OnDocker:
         limits = job.limits
         return client.containers.create(
             self.image,
-            ["python3", "-u", f"{OURS}/inside.py", script, marker, str(limits.disk)],
+            ["python3", "-u", f"{OURS}/inside.py", script, marker, str(limits.disk), str(ceil(job.timeout + GRACE))],
             name=f"mle-star-{secrets.token_hex(8)}",
             labels={RUN: job.script.parent.parent.name, OWNER: _owner()},
             environment=_environment(job),

@@ -159,6 +159,16 @@ async def test_a_script_whose_run_is_cancelled_is_ended(backend: OnDocker, make_
         await task
 
 
+async def test_a_container_that_nobody_stops_ends_after_the_scripts_timeout(backend: OnDocker, make_job: Any) -> None:
+    job = make_job("import time\nwhile True: time.sleep(600)\n", timeout=1.0)
+    container = await asyncio.to_thread(backend._create, job, "marker")
+    try:
+        await asyncio.to_thread(container.start)
+        assert (await asyncio.to_thread(container.wait, timeout=60))["StatusCode"] == 137
+    finally:
+        await asyncio.to_thread(container.remove, force=True)
+
+
 async def test_what_a_dead_process_left_is_swept_away_by_the_next(address: str, backend: OnDocker) -> None:
     import socket
 
