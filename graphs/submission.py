@@ -44,6 +44,7 @@ async def finish(state: SubmissionState, runtime: Runtime[MLEStarConfig]) -> dic
     if not accepted:
         return {"history": history}
     source = state["ranked"][state["submitted"] - 1]
+    run.clock.submitted(source.step, outcome.result.seconds)
     await run.keep(source, outcome.result)
     return _came_from(state, run, state["submitted"] - 1) | {"history": history, "submissions": [source]}
 

@@ -127,7 +127,7 @@ class Facts:
         A category is one of words or of two values; a grade is a number of at most twelve values.
         """
         described = [column for column in self.profile.columns if column.name not in self.targets]
-        if self.columns > len(self.profile.columns):
+        if self.profile.more_columns is not None:
             return inf
         if kind == "grade":
             return sum(column.kind == "numeric" and (column.unique or inf) <= 12 for column in described)

@@ -64,12 +64,15 @@ def choose_block(script: Script, summary: str, done: str, facts: Facts) -> str:
         functions = {name: source for name, source in functions.items() if name not in {"blend_weights", "blend"}}
     refined = set(re.findall(r"^def (\w+)\(", done, re.MULTILINE))
     open_blocks = [name for name in functions if name not in refined and ideas_for(name, facts)]
+    effects = {name: abs(float(effect)) for name, effect in SUMMARY_LINE.findall(summary)}
+    named = [name for name in open_blocks if f"`{name}`" in summary or name.replace("_", " ") in summary.lower()]
+    if named and not effects:
+        return named[0]
     # A block with few plans would run out of them before the inner loop ends.
     open_blocks = [name for name in open_blocks if plans_in(name, functions[name], facts) >= PLANS] or open_blocks
     if not open_blocks:
         candidates = [name for name in functions if name not in refined and keywords_of(functions[name])]
         return next(iter(candidates or functions))
-    effects = {name: abs(float(effect)) for name, effect in SUMMARY_LINE.findall(summary)}
     studied = [name for name in open_blocks if name in effects]
     features = [name for name in open_blocks if "_features" in name]
     if features and len(refined) == FEATURES_AFTER and not any("_features" in name for name in refined):
@@ -77,9 +80,6 @@ def choose_block(script: Script, summary: str, done: str, facts: Facts) -> str:
     if not effects:
         words = set(re.findall(r"[a-z]{4,}", summary.lower()))
         hits = {name: len(words & set(re.findall(r"[a-z]{4,}", functions[name].lower()))) for name in open_blocks}
-        named = [name for name in open_blocks if f"`{name}`" in summary or name.replace("_", " ") in summary.lower()]
-        if named:
-            return named[0]
         if words and max(hits.values()) > 1:
             return max(open_blocks, key=lambda name: hits[name])
     if studied:

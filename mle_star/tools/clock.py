@@ -9,6 +9,10 @@ from contextlib import asynccontextmanager
 
 from mle_star.tools.budget import PATHS_SHARE, SHARES
 
+SUBMISSION_TAKES, AT_MOST = 3.0, 8.0
+"""Times as long as its solution's script: it validates once more, and fits several seeds to all rows."""
+MARGIN = 1.2
+
 
 class Clock:
     """Counts the seconds of a run, pauses left out, against its limit."""
@@ -16,8 +20,9 @@ class Clock:
     def __init__(self, limit: float | None) -> None:
         self.stopped = False
         """Whether the run is to go straight to the submission with what there is."""
-        self.longest_script = 0.0
-        """Seconds of the longest script of a solution so far; the submission's takes as long, and longer."""
+        self._took: dict[str, float] = {}
+        """Seconds of the solutions' scripts so far, by step."""
+        self._submission_takes = SUBMISSION_TAKES
         self._limit = limit
         self._started = time.monotonic()
         self._timeouts: dict[asyncio.Timeout, str] = {}
@@ -34,18 +39,33 @@ class Clock:
     def left(self, step: str = "") -> float:
         """Seconds until the phase of `step` has to be over; infinite without a limit. By default the paths' phase.
 
-        Where scripts take long for the limit, the submission has the time of three of them, up to half of the limit:
-        it validates once more, and fits several seeds to all rows.
+        Where scripts take long for the limit, the submission has the time that its script will take by all that is
+        known, up to half of the limit; the other phases share what is left.
         """
         share = SHARES.get(step.partition(".")[0], PATHS_SHARE)
         if self.stopped and share < 1:
             return 0.0
         if self._limit is None:
             return float("inf")
-        until = self._limit * share
-        if share < 1:
-            until = min(until, max(self._limit / 2, self._limit - 3 * self.longest_script))
-        return until - self.elapsed
+        if share == 1:
+            return self._limit - self.elapsed
+        search = self._limit * SHARES["ensemble"]
+        search = min(search, max(self._limit / 2, self._limit - self._submission_takes * self.longest_script))
+        return search * share / SHARES["ensemble"] - self.elapsed
+
+    @property
+    def longest_script(self) -> float:
+        """Seconds of the longest script of a solution so far."""
+        return max(self._took.values(), default=0.0)
+
+    def scored(self, step: str, seconds: float) -> None:
+        """Learn how long the script of a solution took."""
+        self._took[step] = seconds
+
+    def submitted(self, step: str, seconds: float) -> None:
+        """Learn how long the submission's script took for the solution of a step."""
+        if took := self._took.get(step):
+            self._submission_takes = min(AT_MOST, max(self._submission_takes, MARGIN * seconds / took))
 
     @asynccontextmanager
     async def within(self, step: str, slack: float = 0.0) -> AsyncIterator[None]:

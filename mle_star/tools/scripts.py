@@ -54,7 +54,9 @@ class Scripts:
             clear(left_over)
         for path in sorted((folder / "scripts").glob("*.json")):
             record = json.loads(path.read_text(encoding="utf-8"))
-            self._known[record["digest"]] = ExecutionResult.model_validate(record["result"])
+            self._known[record["digest"]] = result = ExecutionResult.model_validate(record["result"])
+            if result.score is not None and "submission" not in record["step"]:
+                self._run.clock.scored(record["step"], result.seconds)
         numbers = [path.name.partition("-")[0] for path in (folder / "scripts").glob("*.py")]
         self._count = max(map(int, numbers), default=0)
         shares = self._backend.shares()
@@ -187,7 +189,7 @@ class Scripts:
         await asyncio.to_thread(write_atomically, Path(result.script_path).with_suffix(".json"), record)
         self._known[digest] = result
         if result.ok and draft.delivers == "score":
-            self._run.clock.longest_script = max(self._run.clock.longest_script, result.seconds)
+            self._run.clock.scored(draft.step, result.seconds)
         await self._run.emit(
             "script finished", step=draft.step, agent=draft.agent, score=result.score, message=message,
             seconds=result.seconds, error=result.error,

@@ -236,15 +236,29 @@ async def test_each_phase_leaves_time_for_those_after_it(
     assert run.clock.left(step_name) == share * 1_000
 
 
-@pytest.mark.parametrize(("seconds", "until"), [(50, 750), (100, 700), (400, 500)])
+@pytest.mark.parametrize(("seconds", "search"), [(50, 850), (100, 700), (400, 500)])
 async def test_where_scripts_take_long_the_submission_has_the_time_of_three_of_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, until: float
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, search: float
 ) -> None:
     monkeypatch.setattr("mle_star.tools.clock.time", SimpleNamespace(monotonic=lambda: 0.0))
     run = Run("r1", MLEStarConfig(out_dir=tmp_path, time_limit=1_000))
-    run.clock.longest_script = seconds
-    assert run.clock.left("p1.candidate1") == until
+    run.clock.scored("p1.candidate1", seconds)
+    run.clock.scored("p1.candidate2", 1)
+    assert run.clock.left("ensemble.r0") == search
+    assert run.clock.left("p1.candidate1") == pytest.approx(search * 75 / 85)
     assert run.clock.left("submission") == 1_000
+
+
+@pytest.mark.parametrize(("took", "search"), [(60, 1000 - 1.2 * 6 * 50), (10, 1000 - 3 * 50), (10_000, 1000 - 8 * 50)])
+async def test_an_early_submission_tells_how_long_the_last_one_will_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, took: float, search: float
+) -> None:
+    monkeypatch.setattr("mle_star.tools.clock.time", SimpleNamespace(monotonic=lambda: 0.0))
+    run = Run("r1", MLEStarConfig(out_dir=tmp_path, time_limit=1_000))
+    run.clock.scored("p1.merge1", 10)
+    run.clock.submitted("p1.merge1", took)
+    run.clock.scored("p1.t0.k0", 50)
+    assert run.clock.left("ensemble.r0") == pytest.approx(search)
 
 
 async def test_without_a_limit_there_is_always_time_left(tmp_path: Path) -> None:
