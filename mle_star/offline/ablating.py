@@ -11,7 +11,7 @@ from mle_star.offline.script import Script, keywords_of
 
 VARIATIONS = 3
 FINDING = re.compile(
-    r"^`(\w+)` (.+?): (-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|nan|inf) \(([+-]\d+(?:\.\d+)?(?:e[+-]?\d+)?)\)", re.MULTILINE
+    r"^`(\w+)` (.+?): (-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|nan|inf) \(([+-]\d+(?:\.\d+)?(?:e[+-]?\d+)?)\)(.*)$", re.MULTILINE
 )
 UNCHANGED = re.compile(r"^[Uu]nchanged: (-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)", re.MULTILINE)
 
@@ -208,10 +208,10 @@ def summarizer(prompt: Prompt) -> str:
     lower = "lower is better" in output
     said = [f"- Unchanged: {unchanged[1]} ({'lower' if lower else 'higher'} is better)"] if unchanged else []
     effects: dict[str, float] = {}
-    for name, what, score, difference in findings[:7]:
+    for name, what, score, difference, rows in findings[:7]:
         effects[name] = float(difference)
         effect = "the same" if effects[name] == 0 else "worse" if (effects[name] > 0) == lower else "better"
-        said.append(f"- `{name}` {what}: {score} ({difference}, {effect})")
+        said.append(f"- `{name}` {what}: {score}{rows} ({difference}, {effect})")
     most = max(effects, key=lambda name: abs(effects[name]))
     helps = (effects[most] > 0) == lower
     advice = "worth improving" if helps else "worth changing: the score was better without it"

@@ -160,8 +160,10 @@ def test_an_ablation_takes_parts_that_were_not_studied(task: Task) -> None:
 
 def test_a_summary_reports_printed_figures_and_no_others() -> None:
     output = "Unchanged: 0.81 (higher is better)\n`lightgbm` with leaves=4 instead of 9: 0.80 (-0.01)\n"
+    output += "`clean` left out: 0.83 (-0.02) on 50 of 90 held-out rows\n"
     summary = ask("summarizer", script="", output=output)
     assert "0.81" in summary
+    assert "0.83 on 50 of 90 held-out rows (-0.02, worse)" in summary
     assert "(-0.01, worse)" in summary
     assert "missing" in ask("summarizer", script="", output="Traceback") or "failed" in ask(
         "summarizer", script="", output="Traceback"
