@@ -2,7 +2,7 @@
 FROM python:3.11-slim AS build
 WORKDIR /build
 COPY requirements.lock ./
-RUN python -m venv /opt/mle-star && /opt/mle-star/bin/pip install --no-cache-dir -r requirements.lock
+RUN python -m venv /opt/mle-star && /opt/mle-star/bin/pip install --no-cache-dir --no-deps -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY mle_star mle_star
 COPY graphs graphs
