@@ -162,15 +162,25 @@ def check_fit(kind: TaskType, columns: Sequence[pd.Series[Any]], metric: Metric)
                 )
         words = not numeric and not pd.api.types.is_bool_dtype(values.dtype) and len(values) > 0
         if words and metric.predicts == "values" and kind != "other" and _known_regression(base):
-            raise TaskError(
-                f"{metric.name} judges numbers, but the target {column.name} holds words such as "
-                f"{str(values.iloc[0])[:30]!r}: check the metric and the target"
-            )
+            raise TaskError(f"{metric.name} judges numbers, but the target {column.name} {_words_of(values)}")
         if base in NOT_NEGATIVE and numeric and (values < 0).any():
             raise TaskError(
                 f"{metric.name} takes a logarithm, but the target {column.name} has negative values "
                 f"(minimum {values.min():g}): check the metric and the target"
             )
+
+
+def _words_of(values: pd.Series[Any]) -> str:
+    """Say whether a target is words altogether, or numbers but for some cells that are to be mended."""
+    import pandas as pd
+
+    words = values[pd.to_numeric(values, errors="coerce").isna()]
+    if len(words) > len(values) / 2:
+        return f"holds words such as {str(words.iloc[0])[:30]!r}: check the metric and the target"
+    if words.empty:
+        return "holds numbers that are written as text, or mixed with it: mend the column"
+    cells = f"{len(words):,} of {len(values):,} cells hold no number"
+    return f"is not all numbers: {cells}, such as {str(words.iloc[0])[:30]!r} in row {words.index[0] + 1:,}: mend those rows"
 
 
 def _known_regression(name: str) -> bool:

@@ -182,6 +182,15 @@ def test_what_contradicts_the_data_is_refused_by_name(tmp_path: Path, facts: dic
     assert all(word in str(raised.value) for word in words)
 
 
+def test_cells_of_a_numeric_target_that_hold_no_number_are_counted_and_shown(tmp_path: Path) -> None:
+    write(tmp_path, table())
+    train = pd.read_csv(tmp_path / "train.csv", dtype={"y": object})
+    train.loc[6, "y"] = "http://a.b/c"
+    train.to_csv(tmp_path / "train.csv", index=False)
+    with pytest.raises(TaskError, match=r"y is not all numbers: 1 of \d+ cells .*'http://a.b/c' in row 7"):
+        inspect(tmp_path, evaluation_metric="RMSE")
+
+
 def test_an_empty_target_is_refused(tmp_path: Path) -> None:
     write(tmp_path, table(y=np.nan))
     with pytest.raises(TaskError, match="empty"):
