@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mle_star.models.data_models import (
+    ColumnProfile,
     DataProfile,
     FileProfile,
     ImageProfile,
@@ -89,8 +90,8 @@ class _Inspection:
         if target.missing:
             self.warnings.append(f"{target.missing:.1%} of the training rows have no {target.names[0]}")
         features = self._features(targets, id_column)
-        columns, more = profile_columns(self.train.sample, features) if self.train else ((), None)
-        split = self._split(features, id_column)
+        split = self._split(features, id_column, [] if self.labels else values)
+        columns, more = self._columns(features, split)
         images = self._images()
         audio = self.media is not None and self.media.kind == "audio"
         modality = self.task.data_modality or find_modality(self.train, columns, images, split, audio=audio)
@@ -258,10 +259,20 @@ class _Inspection:
             self.warnings.append(f"columns of training that the test lacks: {_listed(only)}")
         return shared
 
-    def _split(self, features: Sequence[str], id_column: str | None) -> SplitProfile:
+    def _split(self, features: Sequence[str], id_column: str | None, targets: Sequence[pd.Series[Any]]) -> SplitProfile:
         if self.train is None or self.test is None:
             return SplitProfile(evidence="there is no test table to compare with the training table")
-        return measure_split(self.train, self.test, features, id_column)
+        return measure_split(self.train, self.test, features, id_column, targets)
+
+    def _columns(self, features: Sequence[str], split: SplitProfile) -> tuple[tuple[ColumnProfile, ...], str | None]:
+        """The features, measured; a counter of rows that the comparison with the test trusts is a number as others."""
+        if self.train is None:
+            return (), None
+        columns, more = profile_columns(self.train.sample, features)
+        if self.test is None:
+            return columns, more
+        counts = {c.name for c in columns if c.kind == "id" and c.maximum is not None} - set(split.untrusted)
+        return tuple(c.model_copy(update={"kind": "numeric"}) if c.name in counts else c for c in columns), more
 
     def _images(self) -> ImageProfile | None:
         if self.media is None or self.media.kind != "image":

@@ -9,10 +9,10 @@ figure can decide: a whole number that repeats and goes on in the test may count
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mle_star.models.data_models import SplitProfile
-from mle_star.tools.profile_columns import is_counter, matrix, numeric_names
+from mle_star.tools.profile_counters import row_counters, telling_counters
 from mle_star.tools.profile_groups import apart, choose_group, group, part_group, same_partition
 from mle_star.tools.profile_tables import Table
 from mle_star.tools.profile_time import ahead, choose_clock, clock, date_names, in_step, period
@@ -21,18 +21,28 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def measure_split(train: Table, test: Table, features: Sequence[str], id_column: str | None) -> SplitProfile:
-    """Compare the two tables column by column; `features` are the columns that both have."""
+def measure_split(
+    train: Table,
+    test: Table,
+    features: Sequence[str],
+    id_column: str | None,
+    targets: Sequence[pd.Series[Any]] = (),
+) -> SplitProfile:
+    """Compare the two tables column by column; `features` are the columns that both have.
+
+    `targets` are columns of training: a counter of rows is trusted where the split is random and it tells of one.
+    """
     names = [name for name in features if name != id_column]
+    counters = row_counters(train.sample, names)
     if min(len(train.sample), len(test.sample)) < 10:
-        return SplitProfile(evidence="too few rows to compare test with training")
+        evidence = "too few rows to compare test with training"
+        return SplitProfile(evidence=evidence, untrusted=_ordered(names, counters))
     later, other = ahead(train.sample, test.sample, names), apart(train.sample, test.sample, names)
     for table in (train, test):
         table.load(tuple(dict.fromkeys([*later, *other])))
     clocks = [time for name in later if (time := clock(train, test, name))]
     dates = date_names(train.sample, names)
     groups = [key for name in other if name not in dates and (key := group(train, test, name))]
-    counters = _counters(train.sample, names)
     if chosen := choose_clock(clocks, groups):
         counting = [*(time.column for time in clocks), *in_step(train.sample, names, chosen), *counters]
         return SplitProfile(
@@ -60,21 +70,14 @@ def measure_split(train: Table, test: Table, features: Sequence[str], id_column:
                 evidence=hidden.evidence,
                 untrusted=_ordered(names, [hidden.column, *counters]),
             )
-    return SplitProfile(evidence=_sameness(len(names)), untrusted=_ordered(names, counters))
+    telling = telling_counters(train.sample, test.sample, counters, targets)
+    mere = [name for name in counters if name not in telling]
+    return SplitProfile(evidence=_sameness(len(names)), untrusted=_ordered(names, mere))
 
 
 def _sameness(count: int) -> str:
     columns = f"none of the {count} shared columns" if count > 1 else "no shared column"
     return f"test rows look like training rows: {columns} goes on in time or holds groups of its own"
-
-
-def _counters(train: pd.DataFrame, names: Sequence[str]) -> list[str]:
-    """Columns that only number the rows."""
-    numeric = numeric_names(train, names)
-    values = matrix(train, numeric)
-    width = values.max(axis=0) - values.min(axis=0) + 1
-    dense = (width >= len(train)) & (width <= 2 * len(train))
-    return [n for n, possible in zip(numeric, dense, strict=True) if possible and is_counter(train[n])]
 
 
 def _ordered(names: Sequence[str], chosen: Sequence[str]) -> tuple[str, ...]:

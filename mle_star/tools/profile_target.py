@@ -180,7 +180,8 @@ def _words_of(values: pd.Series[Any]) -> str:
     if words.empty:
         return "holds numbers that are written as text, or mixed with it: mend the column"
     cells = f"{len(words):,} of {len(values):,} cells hold no number"
-    return f"is not all numbers: {cells}, such as {str(words.iloc[0])[:30]!r} in row {words.index[0] + 1:,}: mend those rows"
+    first = f"{str(words.iloc[0])[:30]!r} in row {words.index[0] + 1:,}"
+    return f"is not all numbers: {cells}, such as {first}: mend those rows"
 
 
 def _known_regression(name: str) -> bool:

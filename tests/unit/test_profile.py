@@ -370,6 +370,20 @@ def test_a_row_number_that_goes_on_in_the_test_is_no_time(tmp_path: Path) -> Non
     assert brief.profile.split.untrusted == ("row",)
 
 
+@pytest.mark.parametrize("metric", ["RMSE", "accuracy"])
+def test_a_row_number_along_which_the_target_differs_is_a_number(tmp_path: Path, metric: str) -> None:
+    rng = RNG(3)
+    order, noise = rng.permutation(900), rng.permutation(900)
+    target: Any = order / 100 + rng.normal(size=900)
+    frame = table(
+        900, admitted=order, noise=noise, y=target if metric == "RMSE" else np.where(target > 4, "late", "early")
+    )
+    profile = inspect(write(tmp_path, frame), evaluation_metric=metric).profile
+    assert profile.split.untrusted == ("noise",)
+    kinds = {c.name: c.kind for c in profile.columns}
+    assert (kinds["admitted"], kinds["noise"]) == ("numeric", "id")
+
+
 @pytest.mark.parametrize("style", ["%Y-%m-%d", "%d/%m/%Y", "%Y%m%d", "%Y-%m-%d %H:%M:%S"])
 def test_later_dates_in_the_test_are_a_split_in_time(tmp_path: Path, style: str) -> None:
     days = pd.date_range("2015-01-01", periods=900, freq="19h")
