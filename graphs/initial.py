@@ -24,6 +24,7 @@ from mle_star.models.state import (
 )
 from mle_star.tools.ledger import promote, record
 from mle_star.tools.run import Run
+from mle_star.tools.sources import newly_named
 
 # One candidate: written, run, noted.
 
@@ -124,9 +125,7 @@ async def judge_revision(state: InitialState, runtime: Runtime[MLEStarConfig]) -
     brief = await run.brief()
     base, revised = state["solution"], state["outcome"].solution
     assert base is not None, "only a solution is revised"
-    sample = brief.profile.submission.sample_file if brief.profile.submission else None
-    names = [file.path for file in brief.profile.files if file.path not in (brief.profile.test_file, sample)]
-    reads_more = any(name in revised.script and name not in base.script for name in names)
+    reads_more = bool(newly_named(brief.profile, base.script, revised.script))
     accepted = revised.score is not None and (reads_more or brief.metric.is_at_least(revised.score, base.score))
     history = await record(run, state["outcome"], accepted=accepted)
     return {"solution": revised if accepted else base, "history": history}

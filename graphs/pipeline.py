@@ -95,9 +95,9 @@ async def conclude(state: PipelineState, runtime: Runtime[MLEStarConfig]) -> Non
     await run.conclude(state)
 
 
-def any_solution(state: PipelineState) -> Literal["combine", "no script ran"]:
+def any_solution(state: PipelineState) -> Literal["a solution", "no script ran"]:
     """Go on when at least one path came to a solution."""
-    return "combine" if state["solutions"] else "no script ran"
+    return "a solution" if state["solutions"] else "no script ran"
 
 
 builder = StateGraph(PipelineState, MLEStarConfig, input_schema=PipelineInput, output_schema=PipelineOutput)
@@ -109,8 +109,8 @@ builder.add_node("submission", submission.graph)
 builder.add_node(conclude)
 builder.add_edge(START, "inspect")
 builder.add_conditional_edges("inspect", each_path, ["solution_path"])
-builder.add_conditional_edges("solution_path", any_solution, {"combine": "ensemble", "no script ran": "conclude"})
-builder.add_edge("ensemble", "choose")
+builder.add_edge("solution_path", "ensemble")  # joins the paths: a condition here would see each path's state alone
+builder.add_conditional_edges("ensemble", any_solution, {"a solution": "choose", "no script ran": "conclude"})
 builder.add_edge("choose", "submission")
 builder.add_edge("submission", "conclude")
 builder.add_edge("conclude", END)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -12,7 +13,7 @@ from mle_star.tools.ask import ask
 from mle_star.tools.replies import ReplyError, clean, parse_script
 from mle_star.tools.run import Run
 
-ALL_USED = "all the provided information is used"
+ALL_USED = re.compile(r"(?<!not )all the provided information is used", re.IGNORECASE)
 
 
 async def data_usage_checker(state: InitialState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
@@ -47,6 +48,6 @@ def parse_revision(reply: str, script: str = "") -> str:
     try:
         return parse_script(reply, script)
     except ReplyError:
-        if ALL_USED in clean(reply).lower():
+        if ALL_USED.search(clean(reply)):
             return ""
         raise

@@ -15,6 +15,14 @@ from mle_star.tools.keeping import check_kept
 from mle_star.tools.replies import parse_script
 from mle_star.tools.run import Run
 
+EXCEPTIONS = {
+    "score": "These rules hold for this script.",
+    "output": "This script studies a solution: it prints what it measures, and needs no score as its last line.",
+    "submission": "This script writes the submission, so two of these rules do not hold: it trains on every row, and "
+    "it reads the test data, predicts each of its rows, and writes `./final/submission.csv`.",
+}
+"""By what a script has to deliver."""
+
 
 async def debugger(state: EvaluationState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
     """Ask for the whole script, mended; it stays as it is when no usable one comes."""
@@ -31,7 +39,7 @@ async def debugger(state: EvaluationState, runtime: Runtime[MLEStarConfig]) -> d
 
     answer = await ask(
         run, "debugger", repaired, step=draft.step, agent="debugger", attempt=state.get("repairs", 0),
-        script=draft.script, error=output,
+        script=draft.script, error=output, exceptions=EXCEPTIONS[draft.delivers],
     )  # fmt: skip
     script = answer.value or draft.script
     return {

@@ -20,7 +20,11 @@ from mle_star.tools.replies import ReplyError, parse_json
 from mle_star.tools.run import Run
 
 FIT_APART = "Fit everything that is fitted on training rows alone, and then apply it to validation rows."
-NEGATION = re.compile(r"\b(?:no|not|none|without|free)\b")
+NO_LEAK = re.compile(
+    r"\b(?:no|not|none|without|free)\b[^.,;:]*\bleak"
+    r"|\bleak\w*[\s:,-]*(?:(?:is|was|has|have|were|could|can)\s+)?(?:not?|none|free|absent)\b"
+)
+"""A negation counts next to the word alone: `leakage: fitted without a split` is leakage."""
 
 
 class Verdict(BaseModel):
@@ -34,7 +38,7 @@ class Verdict(BaseModel):
     def leaks(self) -> bool:
         """Whether information of validation rows reaches the training."""
         text = self.verdict.strip().lower()
-        return text.startswith("yes") or text == "true" or ("leak" in text and not NEGATION.search(text))
+        return text.startswith("yes") or text == "true" or ("leak" in text and not NO_LEAK.search(text))
 
 
 async def leakage_checker(state: EvaluationState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:

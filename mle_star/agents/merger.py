@@ -33,6 +33,6 @@ async def merger(state: InitialState, runtime: Runtime[MLEStarConfig]) -> dict[s
         script=answer.value,
         models=base.models + reference.models,
         note=f"{' + '.join(base.models)} + {' + '.join(reference.models)}",
-        cleared=base.cleared + reference.cleared,
+        cleared=base.cleared,  # what was clean in the reference may be given other rows here
     )
     return {"draft": draft, "usage": answer.usage}

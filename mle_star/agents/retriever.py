@@ -44,7 +44,7 @@ async def retriever(state: InitialState, runtime: Runtime[MLEStarConfig]) -> dic
             schema=list[NamedModel], path=path, paths=paths, count=count - len(cards),
             pages=render_pages(mine), taken=listing(cards),
         )  # fmt: skip
-        cards, usage = distinct([*cards, *(answer.value or ())]), usage + answer.usage
+        cards, usage = distinct([*cards, *(answer.value or ())])[:count], usage + answer.usage
     embedded = run.config.model_spec("retriever").provider == "offline"  # it has named all that it can build
     if len(cards) < count and not embedded:
         await run.emit(

@@ -18,21 +18,41 @@ STATISTICS = re.compile(r"\.(?:mean|median|mode|std|quantile|value_counts|min|ma
 
 
 def learning_calls(script: str) -> tuple[str, ...]:
-    """List what a script calls to learn from rows, as source, without the objects that the calls belong to."""
+    """List what a script calls to learn from rows, as source, without the objects that the calls belong to.
+
+    Beside them stand the assignments of the variables that they are given: `fit(X)` is another call with another `X`.
+    """
     try:
         tree = parse(script)
     except SyntaxError:
         return ()
-    found = (_call(node) for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return tuple(sorted({call for call in found if call}))
+    nodes = list(ast.walk(tree))
+    calls = {call: node for node in nodes if isinstance(node, ast.Call) and (call := _call(node))}
+    values = [value for node in calls.values() for value in (*node.args, *(word.value for word in node.keywords))]
+    given = {value.id for value in values if isinstance(value, ast.Name)}
+    bound = {_source(node) for node in nodes if isinstance(node, ast.Assign) and given & _bound(node)}
+    return tuple(sorted({*calls, *bound}))
 
 
 def is_cleared(script: str, cleared: tuple[str, ...]) -> bool:
-    """Tell whether a verdict covers a script: a judged block stands in it, and nothing else in it learns from rows.
-
-    What two parents were judged for together covers a merge of them that adds nothing of the kind.
-    """
+    """Tell whether a verdict covers a script: a judged block stands in it, and nothing else in it learns from rows."""
     return any(stands_in(script, block) for block in cleared) and set(learning_calls(script)) <= set(cleared)
+
+
+def _bound(node: ast.Assign) -> set[str]:
+    """The plain names that an assignment gives a value."""
+    found: set[str] = set()
+    for target in node.targets:
+        places = target.elts if isinstance(target, ast.Tuple | ast.List) else [target]
+        found |= {place.id for place in places if isinstance(place, ast.Name)}
+    return found
+
+
+def _source(node: ast.AST) -> str:
+    try:
+        return ast.unparse(node)
+    except RecursionError:
+        return "..."
 
 
 def _call(node: ast.Call) -> str:
@@ -41,12 +61,7 @@ def _call(node: ast.Call) -> str:
         return name
     if name not in LEARNS and name not in ("fillna", "map", "transform"):
         return ""
-    try:
-        given = ", ".join(
-            [*map(ast.unparse, node.args), *(f"{word.arg}={ast.unparse(word.value)}" for word in node.keywords)]
-        )
-    except RecursionError:
-        given = "..."
+    given = ", ".join([*map(_source, node.args), *(f"{word.arg}={_source(word.value)}" for word in node.keywords)])
     if name in LEARNS or STATISTICS.search(given) or re.match(r"['\"](?:mean|median|std)", given):
         return f"{name}({given})"
     return ""

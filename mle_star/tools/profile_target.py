@@ -152,8 +152,8 @@ def check_fit(kind: TaskType, columns: Sequence[pd.Series[Any]], metric: Metric)
         numeric = pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype)
         nature = _nature([column])
         if nature == "numbers" and base not in FREE_LABELS and metric.predicts in ("labels", "probabilities"):
-            whole = bool((values % 1 == 0).all())
-            if not whole or (metric.predicts == "probabilities" and values.nunique() > 0.5 * len(values)):
+            classes = _few(values) or bool((values % 1 == 0).all())  # grades such as 1.5 are classes too
+            if not classes or (metric.predicts == "probabilities" and values.nunique() > 0.5 * len(values)):
                 if base in ("log_loss", "brier", "kl_divergence") and values.between(0, 1).all():
                     continue
                 raise TaskError(
@@ -200,10 +200,8 @@ def _nature(columns: Sequence[pd.Series[Any]]) -> str:
         if pd.api.types.is_bool_dtype(values.dtype):
             natures.add("few numbers")
         elif pd.api.types.is_numeric_dtype(values.dtype):
-            distinct = values.nunique()
             whole = bool((values % 1 == 0).all())
-            few = distinct <= 2 or (whole and distinct <= FEW and distinct <= max(2, 0.2 * len(values)))
-            natures.add("few numbers" if few else "numbers")
+            natures.add("few numbers" if values.nunique() <= 2 or (whole and _few(values)) else "numbers")
         else:
             from mle_star.tools.profile_columns import column_kind
 
@@ -212,6 +210,12 @@ def _nature(columns: Sequence[pd.Series[Any]]) -> str:
         if nature in natures:
             return nature
     return "few numbers"
+
+
+def _few(values: pd.Series[Any]) -> bool:
+    """Tell values that are few enough, and often enough the same, to be classes."""
+    distinct = values.nunique()
+    return bool(distinct <= FEW and distinct <= max(2, 0.2 * len(values)))
 
 
 def profile_target(kind: TaskType, columns: Sequence[pd.Series[Any]]) -> TargetProfile:

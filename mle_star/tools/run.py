@@ -186,9 +186,10 @@ class Run:
 
     def over(self, step: str = "") -> bool:
         """Tell whether the time or the budget for the phase of `step` is spent."""
-        limit = self.config.time_limit
-        reason = f"the time limit of {limit:,.0f} s is near" if limit and self.clock.left(step) <= 0 else ""
-        reason = reason or self.budget.over(step)
+        reason = self.budget.over(step)
+        if self.clock.left(step) <= 0:
+            limit = self.config.time_limit
+            reason = f"the time limit of {limit:,.0f} s is near" if limit else "the run was told to finish"
         self.cut_short = self.cut_short or reason
         return bool(reason)
 

@@ -19,7 +19,6 @@ from mle_star.execution.runner import Job, run_script, warm_up
 from mle_star.execution.slots import Share
 from mle_star.execution.workdir import clear
 from mle_star.models.data_models import ExecutionResult
-from mle_star.models.events import phase_of
 from mle_star.models.state import Draft
 from mle_star.tools.environment import installed_packages
 from mle_star.tools.files import write_atomically
@@ -56,7 +55,7 @@ class Scripts:
         for path in sorted((folder / "scripts").glob("*.json")):
             record = json.loads(path.read_text(encoding="utf-8"))
             self._known[record["digest"]] = result = ExecutionResult.model_validate(record["result"])
-            if result.score is not None and phase_of(record["step"]) != "submission":
+            if result.ok and record.get("delivers") == "score":
                 self._run.clock.scored(record["step"], result.seconds)
         numbers = [path.name.partition("-")[0] for path in (folder / "scripts").glob("*.py")]
         self._count = max(map(int, numbers), default=0)
@@ -186,7 +185,9 @@ class Scripts:
 
     async def _finish(self, draft: Draft, digest: str, result: ExecutionResult, message: str = "") -> None:
         """Write down what a script came to, and remember it."""
-        record = json.dumps({"digest": digest, "step": draft.step, "result": result.model_dump()}, indent=1)
+        record = json.dumps(
+            {"digest": digest, "step": draft.step, "delivers": draft.delivers, "result": result.model_dump()}, indent=1
+        )
         await asyncio.to_thread(write_atomically, Path(result.script_path).with_suffix(".json"), record)
         self._known[digest] = result
         if result.ok and draft.delivers == "score":

@@ -191,6 +191,13 @@ def test_cells_of_a_numeric_target_that_hold_no_number_are_counted_and_shown(tmp
         inspect(tmp_path, evaluation_metric="RMSE")
 
 
+def test_grades_that_are_no_whole_numbers_are_classes_where_classes_are_judged(tmp_path: Path) -> None:
+    write(tmp_path, table(600, y=RNG(4).choice([0.5, 1.0, 1.5, 2.25], 600)))
+    brief = inspect(tmp_path, evaluation_metric="macro F1")
+    assert brief.profile.target is not None
+    assert (brief.task.task_type, brief.profile.target.class_count) == ("classification", 4)
+
+
 def test_an_empty_target_is_refused(tmp_path: Path) -> None:
     write(tmp_path, table(y=np.nan))
     with pytest.raises(TaskError, match="empty"):

@@ -118,13 +118,17 @@ def test_a_shuffle_is_no_subsampling() -> None:
     ("line", "calls"),
     [
         ("scaler.fit(X)", {"fit(X)"}),
-        ("X = StandardScaler().fit_transform(X)", {"StandardScaler", "fit_transform(X)"}),
+        (
+            "X = StandardScaler().fit_transform(X)",
+            {"StandardScaler", "fit_transform(X)", "X = StandardScaler().fit_transform(X)"},
+        ),
         ("model.fit(X_train, y_train, sample_weight=w)", {"fit(X_train, y_train, sample_weight=w)"}),
         ("a = a.fillna(a.mean())", {"fillna(a.mean())"}),
         ("a = a.fillna(0)", set()),
         ("b = g.transform('mean')", {"transform('mean')"}),
         ("b = scaler.transform(X_valid)", set()),
         ("model = Ridge(alpha=3)", set()),
+        ("a, b = X, y\nmodel.fit(a, b)\nc = 1", {"fit(a, b)", "a, b = (X, y)"}),
         ("broken = (", set()),
     ],
 )
@@ -138,3 +142,4 @@ def test_another_setting_of_a_model_needs_no_new_verdict() -> None:
     assert is_cleared(script.replace("3", "5"), cleared)
     assert not is_cleared(script.replace("fit(X, y)", "fit(X_all, y_all)"), cleared)
     assert not is_cleared(script.replace("X_train", "X_all"), cleared)
+    assert not is_cleared(script + "X, y = everything, target\n", cleared)

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from mle_star.agents.data_usage_checker import parse_revision
 from mle_star.agents.extractor import parse_extraction
+from mle_star.agents.leakage_checker import parse_verdict
 from mle_star.agents.retriever import parse_cards
 from mle_star.tools.replies import ReplyError, parse_code, parse_json, parse_script, parse_text
 
@@ -161,6 +162,30 @@ def test_a_revision_is_the_script_in_the_reply() -> None:
 def test_a_reply_that_neither_revises_nor_says_that_all_is_used_is_refused() -> None:
     with pytest.raises(ReplyError):
         parse_revision("I don't know.")
+    with pytest.raises(ReplyError):
+        parse_revision("Not all the provided information is used: stores.csv is not.")
+
+
+@pytest.mark.parametrize(
+    ("said", "leaks"),
+    [
+        ("leakage", True),
+        ("Yes, data leakage.", True),
+        ("leakage: the scaler is fitted without splitting first", True),
+        ("leakage, the encoder is not fitted on training rows only", True),
+        ("no leakage", False),
+        ("There is no evidence of data leakage.", False),
+        ("The block does not leak.", False),
+        ("leakage-free", False),
+        ("free of leakage", False),
+        ("leakage: none", False),
+        ("leakage was not found", False),
+        ("no", False),
+    ],
+)
+def test_a_verdict_in_words_is_read_by_what_stands_next_to_the_word(said: str, leaks: bool) -> None:
+    reply = json.dumps({"verdict": said, "code_block": "x = 1"})
+    assert parse_verdict("x = 1\nprint(x)\n", reply).leaks is leaks
 
 
 def test_model_cards_of_the_same_name_are_one() -> None:

@@ -225,7 +225,18 @@ def test_a_script_with_a_judged_block_is_judged_again_when_something_else_in_it_
     assert stage.counts()["leakage_detect"] == 1
 
 
-def test_a_merge_of_what_was_judged_is_not_judged_again() -> None:
+def test_a_repair_is_told_which_rules_hold_for_what_the_script_delivers() -> None:
+    told = {}
+    for delivers in ("score", "output", "submission"):
+        stage = Stage(debugger=lambda p: "no code")
+        evaluate(stage, stage.write("fails"), max_debug_retries=1, delivers=delivers)
+        told[delivers] = stage.asked("debugger")[0].text
+    assert "reads the test data" in told["submission"]
+    assert "reads the test data" not in told["score"] + told["output"]
+    assert "needs no score" in told["output"]
+
+
+def test_a_script_of_which_everything_was_judged_is_not_judged_again() -> None:
     stage = Stage()
     cleared = ("prepared = 1", "other = encoder.fit(names)", "fit(names)")
     evaluate(stage, stage.write(0.5, "other = encoder.fit(names)"), cleared=cleared)

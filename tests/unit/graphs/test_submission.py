@@ -77,9 +77,18 @@ def test_a_solution_without_subsampling_goes_on_as_it_is() -> None:
     assert "sample(30_000)" in stage.asked("submission")[0].part("script")
 
 
+def test_the_whole_script_without_its_subsampling_is_taken_as_well() -> None:
+    stage = with_candidates()
+    whole = [lambda p: fenced(section(p, "script").replace("rows = rows.sample(30_000)\n", "")), lambda p: ""]
+    for first, second in (whole, whole[::-1]):
+        stage.replies["subsampling_remove"], stage.replies["rewrite"] = first, second
+        submit(stage)
+        assert "sample(30_000)" not in stage.asked("submission")[-1].part("script")
+
+
 def test_a_solution_goes_on_as_it_is_when_its_subsampling_cannot_be_removed() -> None:
     stage = with_candidates()
-    stage.replies["subsampling_remove"] = lambda p: ""
+    stage.replies["subsampling_remove"] = stage.replies["rewrite"] = lambda p: ""
     submit(stage)
     assert "sample(30_000)" in stage.asked("submission")[0].part("script")
 

@@ -20,6 +20,7 @@ from mle_star.tools.profile import inspect_task
 
 COMMON: dict[str, object] = {
     "subsample": "30,000", "direction": "as the task says", "baseline": "nothing yet", "pages": "none", "taken": "none",
+    "exceptions": "none",
 }  # fmt: skip
 """What prompts ask for beside the material: a test gives its own where it matters."""
 
