@@ -6,10 +6,11 @@ import re
 
 from mle_star.offline import metrics
 from mle_star.offline.parts import frame_part
+from mle_star.offline.parts import functions as part_texts
 from mle_star.offline.recipe import Facts, Family, Recipes
 from mle_star.offline.script import Script, constants, features_list, models_table
 
-POSITIVE_LABELS = ("1", "true", "yes", "y", "t", "positive", "pos", "1.0")
+POSITIVE_LABELS = ("true", "yes", "y", "t", "positive", "pos")
 
 
 def write_script(facts: Facts, recipes: Recipes, families: tuple[Family, ...], seed: int, split_seed: int) -> str:
@@ -41,6 +42,8 @@ def fold_counts(facts: Facts) -> tuple[int, int]:
     if facts.profile.split.kind == "time" or (facts.environment.time_limit < 60 and rows > 500):
         return 5, 1
     work = rows * max(facts.columns, 10) * (facts.class_count if facts.classifies and facts.class_count > 2 else 1)
+    if facts.profile.split.kind == "group" and rows > 3_000:
+        return 5, 3  # a fold of groups tells less than one of as many rows
     if rows > 10_000 or work > 5_000_000:
         # A fold should hold a hundred rows of the rarest class: with fewer, chance decides what seems better.
         return (5, 1) if rarest(facts) >= 500 else (3, 2)
@@ -100,6 +103,10 @@ def positive_label(facts: Facts) -> str:
     for label in labels:
         if len(named) == 1 and label.lower() == named[0].lower():
             return label
+    if labels and all(re.fullmatch(r"-?\d+(\.\d+)?", label) for label in labels):
+        # As scikit-learn has it: the greater of two numbers, but 1 where a metric judges one class by its label.
+        by_label = facts.metric.predicts == "labels" and "1" in labels
+        return "1" if by_label else max(labels, key=float)
     for label in labels:
         if label.lower() in POSITIVE_LABELS:
             return label
@@ -242,8 +249,10 @@ def validation(facts: Facts, recipes: Recipes) -> str:
     if scoring.remark:
         score += f"    {scoring.remark}\n"
     score += f"    return {scoring.expression}"
+    dates = folds in {"time", "period"} and "def as_dates(" not in features(facts, recipes)
     evaluation = {"none": "direct", "argmax": "argmax"}.get(scoring.decision, "tuned")
     parts = [
+        *([part_texts("tabular")["as_dates"]] if dates else []),
         frame_part("folds", folds),
         frame_part("build"),
         *([frame_part("trend")] if fitting == "trend" else []),

@@ -129,6 +129,8 @@ def writing(facts: Facts, *, ensemble: bool) -> str:
     else:
         lines.append("weights = blend_weights(parts, target[held])")
         lines.append("prediction = blend(predict(build(test), weights), weights)")
+    if facts.classifies and metrics.plain_name(facts) == "log_loss":
+        lines.append("prediction = prediction.clip(1e-6, 1 - 1e-6)  # as it was judged: never quite sure")
     decision = metrics.scoring(facts).decision
     if decision == "argmax":
         lines.append("decided = decide(prediction)")

@@ -116,7 +116,7 @@ class TabularRecipes:
         drop = [*facts.targets, *_id_columns(facts), *useless, *untrusted]
         if split.kind == "group" and split.column and not split.days:
             drop.append(split.column)
-        drop = list(dict.fromkeys([*drop, *_lacking(facts)]))
+        drop = list(dict.fromkeys(drop))
         kept = [column for column in columns if column.name not in drop]
         return constants(
             DROP=drop,
@@ -131,7 +131,7 @@ class TabularRecipes:
     def loading(self, facts: Facts) -> str:
         """Read the training table; find the columns whose numbers are written as text."""
         text = f"train = {read_call(facts.profile.train_file or 'train.csv', facts)}\n"
-        return text + (SHARED_COLUMNS if _all_are_profiled(facts) else "") + NUMBERS_AS_TEXT
+        return text + (LISTED_COLUMNS if _all_are_profiled(facts) else _shared_columns(facts)) + NUMBERS_FOUND
 
     def test_loading(self, facts: Facts) -> str:
         """Read the test table as the training table was read."""
@@ -176,20 +176,25 @@ class TabularRecipes:
         return tuple(idea for idea in IDEAS if idea.block == block)
 
 
-SHARED_COLUMNS = """\
+LISTED_COLUMNS = """\
 # Columns that only training rows have cannot be used: the listed ones are all that test rows have as well.
 LISTED = {*TARGETS, *DROP, *DATES, *TEXTS, *NUMBERS, *CATEGORIES}
 train = train[[name for name in train.columns if name in LISTED]]
 """
 
-NUMBERS_AS_TEXT = """\
-NUMBERS_AS_TEXT = []  # columns of text of which nearly all are numbers
+NUMBERS_FOUND = """\
+def as_numbers(column):
+    \"""Read numbers, also those that were written as text; whatever is none counts as missing.\"""
+    if pd.api.types.is_numeric_dtype(column):
+        return column
+    return pd.to_numeric(column.astype("str").str.replace(r"[,$€£%\\s]", "", regex=True), errors="coerce")
+
+
+NUMERIC = []  # columns of which nearly all values are numbers, written as numbers or as text
 for name in train.columns.difference(TARGETS + DROP + DATES + TEXTS):
-    if not pd.api.types.is_numeric_dtype(train[name]) and train[name].notna().any():
-        plain = train[name].dropna().astype(str).str.replace(r"[,$€£%\\s]", "", regex=True)
-        read = pd.to_numeric(plain, errors="coerce")
-        if read.notna().mean() > 0.9:
-            NUMBERS_AS_TEXT.append(name)"""
+    known = train[name].dropna()
+    if not pd.api.types.is_bool_dtype(known) and as_numbers(known).notna().mean() > 0.9:
+        NUMERIC.append(name)"""
 
 
 def read_call(file: str, facts: Facts) -> str:
@@ -220,21 +225,22 @@ def read_call(file: str, facts: Facts) -> str:
     return f"pd.read_csv({path}, {', '.join(options)})"
 
 
-LACKING = "columns of training that the test lacks: "
-
-
 def _all_are_profiled(facts: Facts) -> bool:
     """Whether the profile names every column that training and test share."""
     profile = facts.profile
     return bool(profile.columns and profile.test_file) and profile.more_columns is None
 
 
-def _lacking(facts: Facts) -> list[str]:
-    """Columns that the test lacks, as the profile's warnings name them: where it does not name all that it has."""
-    if _all_are_profiled(facts):
-        return []
-    told = [text.removeprefix(LACKING) for text in facts.profile.warnings if text.startswith(LACKING)]
-    return [name for text in told for name in re.sub(r" and \d+ more$", "", text).split(", ")]
+def _shared_columns(facts: Facts) -> str:
+    """Leave out what the test lacks, by the names of its columns: where the profile does not name all of them."""
+    if not facts.profile.test_file:
+        return ""
+    header = read_call(facts.profile.test_file, facts).replace("low_memory=False", "nrows=0")
+    return (
+        "# Columns that only training rows have cannot be used.\n"
+        f"SHARED = {{*{header}.columns}}\n"
+        "train = train[[name for name in train.columns if name in SHARED or name in TARGETS]]\n"
+    )
 
 
 def _id_columns(facts: Facts) -> list[str]:

@@ -54,7 +54,7 @@ def sized(name: str, facts: Facts) -> dict[str, object]:
         # On few rows the other boosters grow small trees: this one stays as strong as LightGBM is by itself, for data
         # that follows rules rather than chance.
         if classes > 8 and not small:
-            values["trees"] = 60
+            values["trees"] = max(60, min(100, 1_500 // classes))
         if columns > 200:
             values |= {"columns": 0.3}
     if name in {"extra_trees", "random_forest"} and small:

@@ -20,6 +20,8 @@ MOST_EXAMPLE = 40
 PEEK = 400
 """Values of a text column that are looked at."""
 YES_NO = tuple(map(frozenset, (("yes", "no"), ("true", "false"), ("t", "f"), ("y", "n"), ("0", "1"))))
+SIGNS = re.compile(r"[,$€£%\s]")
+"""What stands in numbers that are written for people: `$1,234.50`, `12 %`."""
 DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?([T ]\d{1,2}:\d{2}.*)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})( \d{1,2}:\d{2}.*)?"
     r"|\d{1,2}[- ][A-Za-z]{3,9}[- ]\d{2,4}.*|(\w{3,9},? )?[A-Za-z]{3,9} \d{1,2},? \d{4}.*"
@@ -108,7 +110,8 @@ def _text_kind(values: pd.Series[Any], unique: int) -> Kind:
         return "date"
     if _share(texts, lambda t: FILE.fullmatch(t) is not None) >= 0.9:
         return "path"
-    if pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").notna().mean() >= 0.9 and unique > 10:
+    plain = pd.Series([SIGNS.sub("", text) for text in texts], dtype=object)
+    if pd.to_numeric(plain, errors="coerce").notna().mean() >= 0.9 and unique > 10:
         return "numeric"
     words = sum(len(t.split()) for t in texts) / len(texts)
     length = sum(map(len, texts)) / len(texts)

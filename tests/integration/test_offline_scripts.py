@@ -166,6 +166,42 @@ def test_a_column_that_only_training_rows_have_does_not_make_the_score_a_lie(tmp
     assert (ran(task, candidates(task, 1)[0]).score or 0) > 0.9
 
 
+def test_where_columns_are_too_many_to_be_told_those_that_the_test_lacks_are_still_left_out(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    table = pd.DataFrame(generator.normal(size=(150, 90)), columns=[f"x{place}" for place in range(90)])
+    table["y"] = table["x0"] + generator.normal(size=150)
+    paid = pd.DataFrame({f"paid, {place}": table["y"] + place for place in range(15)})
+    train = pd.concat([table, paid], axis=1)[:120]
+    task = Task(tmp_path, train, table[120:], "y", "rmse")
+    assert (ran(task, candidates(task, 1)[0]).score or 0) > 0.9
+
+
+def test_words_among_numbers_that_only_the_test_holds_count_as_missing(tmp_path: Path) -> None:
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(200, 3)), columns=list("abc"))
+    table["y"] = np.where(table["a"] + table["b"] > 0, "yes", "no")
+    test = table[150:].astype({"a": object, "b": object})
+    test.iloc[3, 0], test.iloc[4, 1] = "unknown", "-"
+    task = Task(tmp_path, table[:150], test, "y", "auc_roc")
+    scripts = candidates(task, 8)
+    common = {"task": task.brief, "environment": ENVIRONMENT}
+    merged = scripts[0]
+    for script in scripts[1:]:
+        merged = code(ask("merger", **common, base_script=merged, reference_script=script))
+    submitted(task, merged)
+
+
+@pytest.mark.parametrize("write", ["${:,.2f}", "{:,.0f} €", "{:.4f}%"])
+def test_amounts_that_are_written_for_people_are_numbers(write: str, tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    amounts = generator.uniform(1_000, 90_000, 240)
+    table = pd.DataFrame({"price": [write.format(amount) for amount in amounts], "x": generator.normal(size=240)})
+    table["y"] = amounts / 1_000
+    task = Task(tmp_path, table[:180], table[180:], "y", "rmse")
+    assert task.facts.profile.columns[0].kind == "numeric"
+    written = submitted(task, candidates(task, 1)[0])
+    assert root_mean_squared_error(task.test["y"], written["y"]) < 0.2 * task.test["y"].std()
+
+
 def test_a_table_of_another_dialect_is_read_and_answered_in_the_samples_order(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     data = tmp_path / "input"

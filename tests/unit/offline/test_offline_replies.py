@@ -14,13 +14,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from langchain_core.messages import HumanMessage
+from sklearn.metrics import f1_score
 
 import prompts
 from mle_star.agents.leakage_checker import FIT_APART
 from mle_star.models.data_models import Attempt, Solution
 from mle_star.offline.chat import OfflineChatModel
 from mle_star.offline.library import recipes_by_name
-from mle_star.offline.parts import frame_part
+from mle_star.offline.parts import frame_part, functions
 from mle_star.offline.reading import read_environment, read_facts, rows_in
 from mle_star.offline.refining import ideas_for, name_of
 from mle_star.offline.script import Script, functions_of, keywords_of
@@ -399,7 +400,7 @@ def folded(variant: str, **names: Any) -> list[tuple[Any, Any]]:
     days = pd.date_range("2020-01-01", periods=60, freq="12h").astype(str)
     train = pd.DataFrame({"when": days, "id": [f"p{row % 10}_v{row}" for row in range(60)]})
     scope: dict[str, Any] = {"np": np, "pd": pd, "train": train, "SPLIT_SEED": 0, "FOLDS": 5, "FOLDS_USED": 5, **names}
-    exec(frame_part("folds", variant), scope)
+    exec(functions("tabular")["as_dates"] + "\n\n\n" + frame_part("folds", variant), scope)
     found: list[tuple[Any, Any]] = scope["folds"](train, np.zeros(60))
     return found
 
@@ -434,6 +435,40 @@ def test_relative_errors_are_met_by_a_factor_below_one(tmp_path: Path) -> None:
     scope: dict[str, Any] = {"np": np, "score": lambda target, values: np.mean(np.abs(target - values) / target)}
     exec(frame_part("decide", "factor") + "\n\n\n" + frame_part("fit_decision", "factor"), scope)
     assert scope["fit_decision"](prediction, target) < 0.8
+
+
+@pytest.mark.parametrize("share", [0.002, 0.02, 0.3])
+def test_the_cut_of_rare_positives_is_as_high_as_it_has_to_be(share: float) -> None:
+    rng = np.random.default_rng(0)
+    chances = rng.beta(share, 1 - share, 20_000)  # as they should be: most are near 0, the positives' near 1
+    probabilities, target = np.column_stack([1 - chances, chances]), (rng.random(20_000) < chances).astype(int)
+    scope: dict[str, Any] = {"np": np, "score": f1_score}
+    exec(frame_part("decide", "threshold") + "\n\n\n" + frame_part("fit_decision", "threshold"), scope)
+
+    def reached(cut: float) -> float:
+        return float(f1_score(target, scope["decide"](probabilities, cut)))
+
+    assert reached(scope["fit_decision"](probabilities, target)) > max(map(reached, np.linspace(0.05, 0.95, 40))) - 0.03
+
+
+@pytest.mark.parametrize(
+    ("labels", "metric", "positive"),
+    [
+        ((1, 2), "auc_roc", "2"),
+        ((1, 2), "f1", "1"),
+        ((0, 1), "f1", "1"),
+        ((-1, 1), "log_loss", "1"),
+        ((9, 10), "auc_roc", "10"),
+        (("no", "yes"), "auc_roc", "yes"),
+        (("f", "m"), "auc_roc", "m"),
+    ],
+)
+def test_the_positive_class_is_the_one_that_the_metric_takes(
+    tmp_path: Path, labels: tuple[Any, Any], metric: str, positive: str
+) -> None:
+    table = pd.DataFrame({"x": np.arange(200), "y": np.resize(labels, 200)})
+    task = Task(tmp_path, table[:150], table[150:], "y", metric)
+    assert f"POSITIVE = {positive!r}\n" in candidate(task, cards(task)[0])
 
 
 def test_a_rare_class_gets_larger_folds(tmp_path: Path) -> None:
@@ -488,6 +523,10 @@ def test_with_a_single_model_no_step_is_spent_on_how_models_are_blended(task: Ta
 def test_a_column_of_the_submission_stands_for_the_class_that_it_ends_in() -> None:
     place = part("class_place", classes=np.array(["p", "q"]))
     assert [place(column) for column in ("p", "p_p", "p_q", "q_chance")] == [0, 0, 1, 1]
+    place = part("class_place", classes=np.array(["New York", "York", "A", "A+"]))
+    assert [place(column) for column in ("New_York", "york", "A", "A+", "p_new york")] == [0, 1, 2, 3, 0]
+    place = part("class_place", classes=np.array([-1, 1]))
+    assert [place(column) for column in ("-1", "1")] == [0, 1]
 
 
 def test_a_solution_with_fewer_folds_and_rows_is_joined_by_the_others(task: Task) -> None:
