@@ -71,7 +71,10 @@ def each_path(state: PipelineState, runtime: Runtime[MLEStarConfig]) -> list[Sen
 
 
 async def choose(state: PipelineState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
-    """Put the winner first, then the other solutions, best first, should the winner fail to predict the test set."""
+    """Put the winner first, then the other solutions, best first, should the winner fail to predict the test set.
+
+    Without an early submission to fall back on, those go first that are likely to be submitted in the time left.
+    """
     run = await Run.of(runtime)
     metric = (await run.brief()).metric
     winner, early = state["solution"], state.get("submissions", [])
@@ -80,8 +83,11 @@ async def choose(state: PipelineState, runtime: Runtime[MLEStarConfig]) -> dict[
         {one.step: one for one in [*early, *state["solutions"]] if one.script != winner.script}.values(),
         key=lambda solution: (*metric.sort_key(solution.score), solution.step),
     )
+    ranked = [winner, *others]
+    if not early:
+        ranked.sort(key=lambda solution: run.clock.late(solution.step))
     return {
-        "ranked": (winner, *others),
+        "ranked": tuple(ranked),
         "ready": tuple(solution.step for solution in early),
         "final_score": winner.score,
         "final_solution": winner.script,

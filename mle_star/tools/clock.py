@@ -58,6 +58,11 @@ class Clock:
         """Seconds of the longest script of a solution so far."""
         return max(self._took.values(), default=0.0)
 
+    def late(self, step: str) -> float:
+        """Seconds by which the submission of a step's solution is likely to miss the limit; 0 where it is in time."""
+        takes = MARGIN * self._submission_takes * self._took.get(step, 0.0)
+        return max(0.0, takes - self.left("submission"))
+
     def scored(self, step: str, seconds: float) -> None:
         """Learn how long the script of a solution took."""
         self._took[step] = seconds

@@ -261,6 +261,19 @@ async def test_an_early_submission_tells_how_long_the_last_one_will_take(
     assert run.clock.left("ensemble.r0") == pytest.approx(search)
 
 
+@pytest.mark.parametrize(("now", "late"), [(0.0, 0.0), (900.0, 3 * 1.2 * 50 - 100)])
+async def test_a_submission_is_late_when_it_is_likely_to_take_more_than_the_time_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, now: float, late: float
+) -> None:
+    times = [0.0]
+    monkeypatch.setattr("mle_star.tools.clock.time", SimpleNamespace(monotonic=lambda: times[-1]))
+    run = Run("r1", MLEStarConfig(out_dir=tmp_path, time_limit=1_000))
+    run.clock.scored("p1.merge1", 50)
+    times.append(now)
+    assert run.clock.late("p1.merge1") == pytest.approx(late)
+    assert Run("r2", MLEStarConfig(out_dir=tmp_path, time_limit=None)).clock.late("p1.merge1") == 0.0
+
+
 async def test_without_a_limit_there_is_always_time_left(tmp_path: Path) -> None:
     assert Run("r1", MLEStarConfig(out_dir=tmp_path, time_limit=None)).clock.left("submission") == float("inf")
 
