@@ -210,8 +210,11 @@ def loss_variant(facts: Facts) -> str:
 def blending(facts: Facts) -> str:
     """How predictions become one: the mean, to begin with; then how they become labels, where labels are judged."""
     parts = [frame_part("loss", loss_variant(facts)), frame_part("blend_weights"), frame_part("blend")]
-    decision = metrics.scoring(facts).decision
-    if decision in {"threshold", "priors", "stretch", "factor"}:
+    scoring = metrics.scoring(facts)
+    decision = scoring.decision
+    if decision == "columns" or "known_columns(" in scoring.expression:
+        parts.append(frame_part("known_columns"))
+    if decision in {"threshold", "columns", "priors", "stretch", "factor"}:
         parts += [frame_part("decide", decision), frame_part("fit_decision", decision)]
     elif decision == "argmax":
         parts.append(frame_part("decide", "half" if len(facts.targets) > 1 else "argmax"))
