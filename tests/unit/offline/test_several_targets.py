@@ -17,7 +17,8 @@ from mle_star.offline import metrics
 from mle_star.offline.parts import frame_part
 from mle_star.offline.reading import read_environment, read_facts
 from mle_star.offline.script import Script, functions_of
-from tests.unit.offline.simulate import ENVIRONMENT, Task, ask, code
+from mle_star.tools.submission_check import check_submission
+from tests.unit.offline.simulate import ENVIRONMENT, Task, ask, code, run
 
 ROWS = 200
 UP = [name for name, known in KNOWN.items() if known.predicts == "labels" and known.maximize]
@@ -119,3 +120,78 @@ def test_each_column_has_a_cut_of_its_own_which_finds_rare_labels() -> None:
     assert cuts[1] < 0.2 < cuts[0] < 0.6
     assert decided[:, 1].sum() > 100
     assert not decided[:, 2].any(), "nothing tells where a label that no row has would begin"
+
+
+def test_a_row_is_learnt_from_where_any_of_the_columns_is_known(tmp_path: Path) -> None:
+    given = task(tmp_path, "f1_macro", table(gaps=0.5))
+    text = script(given)
+    assert 'train.dropna(subset=TARGETS, how="all")' in text
+    seen = {}
+
+    def mean(fit_matrix: pd.DataFrame, fit_target: np.ndarray, new_matrix: pd.DataFrame) -> np.ndarray:
+        seen[len(fit_matrix)] = fit_target.dtype.kind
+        return np.tile([0.0, fit_target.mean()], (len(new_matrix), 1))
+
+    models = {"mean": (lambda fit_rows, fit_target, new_rows: (fit_rows, new_rows), mean)}
+    rows = pd.DataFrame({"x": np.arange(4.0)})
+    target = np.array([[1, np.nan, 1], [0, 1, 1], [0, np.nan, np.nan], [np.nan, 0, 1]])
+    predicted = defined(text, "fit_predict")["fit_predict"](rows, target, rows[:2], models)
+    assert predicted.tolist() == [[[1 / 3, 0.5, 1.0]] * 2]
+    assert seen == {3: "i", 2: "i"}
+
+
+@pytest.mark.parametrize("variant", ["multilabel", "squared", "absolute", "relative", "logs"])
+def test_a_loss_counts_known_cells_alone(variant: str) -> None:
+    scope = dict(ARRAYS)
+    exec(frame_part("loss", variant), scope)
+    target, prediction = np.array([[1.0, np.nan], [0.0, 1.0]]), np.array([[0.7, 0.1], [0.2, 0.6]])
+    known = ~np.isnan(target)
+    assert scope["loss"](prediction, target) == pytest.approx(scope["loss"](prediction[known], target[known]))
+
+
+def test_least_squares_weigh_models_by_known_cells() -> None:
+    scope = dict(ARRAYS)
+    exec(frame_part("blend_weights", "least_squares"), scope)
+    target = np.random.default_rng(0).random((50, 2))
+    parts = np.stack([target, 1 - target])
+    target[:25, 0] = np.nan
+    assert scope["blend_weights"](parts, target)[0] > 0.9
+
+
+@pytest.mark.parametrize(("metric", "expected"), [("rmse", np.sqrt(5 / 3)), ("MCRMSE", (np.sqrt(0.5) + 2) / 2)])
+def test_errors_of_several_numbers_count_known_cells(metric: str, expected: float, tmp_path: Path) -> None:
+    frame = table()
+    frame[["often", "rarely"]] = np.random.default_rng(0).random((ROWS, 2))
+    text = script(task(tmp_path, metric, frame))
+    assert scored(text, [[1, np.nan], [2, 5]], [[1, 3], [3, 3]]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "pair"),
+    [
+        (["yes", "no", "no"], "a", ["no", "yes"]),
+        (["up", "down"], "up", ["down", "up"]),
+        (["up", "down"], "down", ["up", "down"]),
+        (["a", "b"], "x", ["a", "b"]),
+        ([True, False], "x", [False, True]),
+        (["no", "no", None], "a", ["no", None]),
+        (["yes"], "a", [None, "yes"]),
+    ],
+)
+def test_the_positive_value_stands_last(values: list[object], name: str, pair: list[object]) -> None:
+    scope = {**ARRAYS, "POSITIVES": ("1", "true", "yes")}
+    exec(frame_part("two_values"), scope)
+    assert scope["two_values"](pd.Series(values, name=name)) == pair
+
+
+def test_words_are_learnt_as_0_and_1_and_written_as_words(tmp_path: Path) -> None:
+    frame = table(gaps=0.3)
+    frame["often"], frame["rarely"] = frame["often"].map({0: "no", 1: "yes"}), frame["rarely"] + 2
+    given = task(tmp_path, "f1", frame)
+    done = run(given, submission_script(given))
+    assert done.score is not None, done.error
+    assert done.score > 0.6
+    written = tmp_path / "final" / "submission.csv"
+    assert check_submission(written, given.facts) == []
+    assert set(pd.read_csv(written)["often"]) == {"no", "yes"}
+    assert set(pd.read_csv(written)["rarely"]) == {2, 3}
