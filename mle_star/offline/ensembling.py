@@ -219,7 +219,7 @@ def combining(facts: Facts, first: Script, way: Combination, count: int) -> str:
         frame_part("loss", loss_variant(facts)),
         frame_part("blend_weights", way.weights),
         frame_part("blend", mean),
-        *(text for name in ("decide", "fit_decision", "score") if (text := first.function(name))),
+        *(text for name in ("known_columns", "decide", "fit_decision", "score") if (text := first.function(name))),
         frame_part("cross_fitted"),
         frame_part("evaluate", evaluation),
         MODELS_PREDICT if way.members == "models" else SOLUTIONS_PREDICT,

@@ -121,13 +121,12 @@ def plain_label(label: str) -> str:
 def loading(facts: Facts, recipes: Recipes) -> str:
     """Read the training rows, those with a target, and no more of them than a search may use."""
     lines = [recipes.loading(facts)]
-    if facts.classifies:
-        lines.append("train = train.dropna(subset=TARGETS).reset_index(drop=True)")
-    else:
+    if not facts.classifies:
         lines.append(
             'train[TARGETS] = train[TARGETS].apply(pd.to_numeric, errors="coerce").replace([np.inf, -np.inf], np.nan)'
         )
-        lines.append("train = train.dropna(subset=TARGETS).reset_index(drop=True)")
+    gaps = ', how="all"' if len(facts.targets) > 1 else ""
+    lines.append(f"train = train.dropna(subset=TARGETS{gaps}).reset_index(drop=True)")
     if facts.profile.train_rows is None or facts.rows > facts.max_rows:
         lines.append(subsampling(facts.max_rows))
     return "\n".join(lines)
@@ -142,15 +141,14 @@ def subsampling(rows: int) -> str:
 
 
 def target(facts: Facts) -> str:
-    """Define `target`, and `classes` for classification."""
+    """Define `target`, and `classes` for classification. Of several columns, some cells may be unknown: NaN."""
     if not facts.classifies:
         several = len(facts.targets) > 1
         return f'target = train[{"TARGETS" if several else "TARGETS[0]"}].to_numpy(dtype="float64")'
+    if has_two_words(facts):
+        return f"POSITIVES = {POSITIVE_LABELS!r}\n\n\n{frame_part('two_values')}\n\n\n{TWO_WORDS}"
     if len(facts.targets) > 1:
-        return (
-            "classes = np.array([0, 1])\n"
-            'target = (train[TARGETS].replace({"True": 1, "False": 0}).astype("float64") > 0).to_numpy(dtype="int64")'
-        )
+        return 'classes = np.array([0, 1])\ntarget = train[TARGETS].astype("float64").to_numpy()'
     lines = [
         "labels = train[TARGETS[0]].infer_objects()",
         'if labels.dtype.kind == "f" and (labels % 1 == 0).all():',
@@ -164,6 +162,19 @@ def target(facts: Facts) -> str:
         lines.append("classes = np.array(sorted(labels.unique()))")
     lines.append('target = pd.Categorical(labels, categories=classes).codes.astype("int64")')
     return "\n".join(lines)
+
+
+TWO_WORDS = """\
+answers = train[TARGETS].convert_dtypes()  # whole numbers stay whole where there are gaps
+classes = np.array([two_values(answers[name]) for name in TARGETS], dtype=object).T
+codes = {name: {no: 0, yes: 1} for name, no, yes in zip(TARGETS, *classes)}
+target = np.column_stack([answers[name].map(codes[name]).astype("float64") for name in TARGETS])"""
+
+
+def has_two_words(facts: Facts) -> bool:
+    """Whether several columns are to be told, each of two values that are not 0 and 1: `classes` has their names."""
+    target = facts.profile.target
+    return facts.classifies and len(facts.targets) > 1 and target is not None and target.kind != "multilabel"
 
 
 def features(facts: Facts, recipes: Recipes) -> str:
@@ -217,8 +228,11 @@ def loss_variant(facts: Facts) -> str:
 def blending(facts: Facts) -> str:
     """How predictions become one: the mean, to begin with; then how they become labels, where labels are judged."""
     parts = [frame_part("loss", loss_variant(facts)), frame_part("blend_weights"), frame_part("blend")]
-    decision = metrics.scoring(facts).decision
-    if decision in {"threshold", "priors", "stretch", "factor"}:
+    scoring = metrics.scoring(facts)
+    decision = scoring.decision
+    if decision == "columns" or "known_columns(" in scoring.expression:
+        parts.append(frame_part("known_columns"))
+    if decision in {"threshold", "columns", "priors", "stretch", "factor"}:
         parts += [frame_part("decide", decision), frame_part("fit_decision", decision)]
     elif decision == "argmax":
         parts.append(frame_part("decide", "half" if len(facts.targets) > 1 else "argmax"))

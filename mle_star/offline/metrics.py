@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from textwrap import indent
 from typing import Literal
 
 from mle_star.offline.recipe import Facts
 
-Decision = Literal["none", "argmax", "threshold", "priors", "stretch", "factor"]
+Decision = Literal["none", "argmax", "threshold", "columns", "priors", "stretch", "factor"]
 
 RANKED = re.compile(r"(map|mrr|ndcg|hit_rate|accuracy|error_rate|recall)(?:@(\d+))?")
 USUAL_PLACES = 5
@@ -35,18 +36,32 @@ def scoring(facts: Facts) -> Scoring:
     table = _classification(facts) if facts.classifies else _REGRESSION
     if guesses := ranked_guesses(facts):
         return _ranking(name, guesses)
-    if not facts.classifies and len(facts.targets) > 1 and name == "rmse" and name != facts.metric.name:
-        return Scoring("np.mean(np.sqrt(np.mean((target - prediction) ** 2, axis=0)))")
-    if name in table:
-        return table[name]
-    remark = f"# {name} is not known here: the score below stands in for it."
+    found = table.get(name) or _stand_in(name, table, facts)
+    if facts.classifies or len(facts.targets) == 1:
+        return found
+    return _by_column(found) if name != facts.metric.name or name in _AVERAGED_OVER_COLUMNS else _pooled(found)
+
+
+_AVERAGED_OVER_COLUMNS = {"r2", "explained_variance"}
+"""Metrics of numbers that are a mean over columns even where their name does not say it."""
+
+
+def _stand_in(name: str, table: dict[str, Scoring], facts: Facts) -> Scoring:
+    """The nearest sensible metric in place of one that is not known."""
     if not facts.classifies:
-        fallback = _REGRESSION["r2" if facts.metric.maximize else "rmse"]
+        near = "r2" if facts.metric.maximize else "rmse"
     elif not facts.metric.maximize:
-        fallback = table["log_loss"]
+        near = "error_rate" if wants_labels(facts) else "log_loss"
     else:
-        fallback = table["auc_roc" if facts.metric.predicts == "probabilities" else "accuracy"]
-    return Scoring(fallback.expression, fallback.imports, fallback.decision, remark)
+        near = "auc_roc" if facts.metric.predicts == "probabilities" else "accuracy"
+    return replace(table[near], remark=f"# {name} is not known here: the score below stands in for it.")
+
+
+def wants_labels(facts: Facts) -> bool:
+    """Whether a submission holds labels, not probabilities."""
+    form = facts.profile.submission
+    wanted = form.values if form else "unknown"
+    return wanted == "labels" or (wanted != "probabilities" and facts.metric.predicts == "labels")
 
 
 def ranked_guesses(facts: Facts) -> int:
@@ -175,23 +190,56 @@ _MULTICLASS |= {
     "dice": _MULTICLASS["f1_macro"],
 }
 
-_COLUMNS = "for column in range(target.shape[1])"
-_SIDES = "target[:, column], probabilities[:, column]"
-_CUT_SIDES = "target[:, column], prediction[:, column]"
 
-_MULTILABEL = {
-    "auc_roc": Scoring(f"np.mean([roc_auc_score({_SIDES}) {_COLUMNS}])", "roc_auc_score"),
-    "average_precision": Scoring(f"np.mean([average_precision_score({_SIDES}) {_COLUMNS}])", "average_precision_score"),
-    "log_loss": Scoring(
-        f"np.mean([log_loss(target[:, column], probabilities[:, column].clip(1e-6, 1 - 1e-6), labels=[0, 1]) "
-        f"{_COLUMNS}])",
-        "log_loss",
+def _by_column(single: Scoring, predicted: str = "prediction") -> Scoring:
+    """The mean of a metric over the target's columns, each judged by the rows where it is known."""
+    lines = f"{single.expression}\nfor target, {predicted} in known_columns(target, {predicted})\nif len(target)"
+    decision: Decision = "columns" if single.decision == "threshold" else single.decision
+    return replace(single, expression=f"np.nanmean([\n{indent(lines, ' ' * 8)}\n    ])", decision=decision)
+
+
+def _averaged(function: str, average: str, decision: Decision) -> Scoring:
+    """A metric that scikit-learn averages over cells, rows or columns; no label is expected where none is known."""
+    expected = "np.where(known, target, 0), np.where(known, prediction, 0)"
+    return Scoring(
+        f'{function}(target, prediction, average="{average}", zero_division=0)',
+        function,
+        decision,
+        f"known = ~np.isnan(target)\n    target, prediction = {expected}",
+    )
+
+
+def _pooled(single: Scoring) -> Scoring:
+    """A metric over all known cells of the target's columns at once."""
+    known = "known = ~np.isnan(target)\n    target, prediction = target[known], prediction[known]"
+    return replace(single, remark=f"{single.remark}\n    {known}".strip())
+
+
+_JUDGED_BY_COLUMN = (
+    "accuracy", "balanced_accuracy", "error_rate", "hamming_loss", "f1", "dice", "jaccard", "precision", "recall",
+    "specificity", "mcc", "kappa", "quadratic_kappa", "youden", "g_mean",
+)  # fmt: skip
+
+_MULTILABEL = {name: _by_column(_BINARY[name]) for name in _JUDGED_BY_COLUMN}
+_MULTILABEL |= {
+    name: _by_column(
+        replace(_BINARY[name], expression=_BINARY[name].expression.replace(_EXPECTED, "probabilities")), "probabilities"
+    )
+    for name in ("auc_roc", "average_precision", "brier", "gini")
+}
+_MULTILABEL |= {
+    "log_loss": _by_column(
+        Scoring("log_loss(target, probabilities.clip(1e-6, 1 - 1e-6), labels=[0, 1])", "log_loss"), "probabilities"
     ),
-    "brier": Scoring("np.mean((target - probabilities) ** 2)"),
-    "accuracy": Scoring("np.mean(target == prediction)", "", "argmax"),
-    "f1": Scoring(f"np.mean([f1_score({_CUT_SIDES}, zero_division=0) {_COLUMNS}])", "f1_score", "argmax"),
-    "f1_macro": Scoring(f"np.mean([f1_score({_CUT_SIDES}, zero_division=0) {_COLUMNS}])", "f1_score", "argmax"),
-    "f1_micro": Scoring("f1_score(target.ravel(), prediction.ravel(), zero_division=0)", "f1_score", "argmax"),
+    "exact_match": Scoring("np.mean(np.all((target == prediction) | np.isnan(target), axis=1))", "", "argmax"),
+    "f1_macro": _MULTILABEL["f1"],
+    "f1_micro": _averaged("f1_score", "micro", "columns"),
+    "f1_weighted": _averaged("f1_score", "weighted", "columns"),
+    "f1_samples": _averaged("f1_score", "samples", "columns"),
+    "precision_macro": _MULTILABEL["precision"],
+    "precision_weighted": _averaged("precision_score", "weighted", "argmax"),
+    "recall_macro": _MULTILABEL["recall"],
+    "recall_weighted": _averaged("recall_score", "weighted", "argmax"),
 }
 
 _REGRESSION = {

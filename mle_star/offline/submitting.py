@@ -7,7 +7,7 @@ import re
 
 from mle_star.offline import metrics
 from mle_star.offline.drafting import fenced
-from mle_star.offline.frame import write_script
+from mle_star.offline.frame import has_two_words, write_script
 from mle_star.offline.library import recipes_for
 from mle_star.offline.parts import frame_part
 from mle_star.offline.reading import Prompt
@@ -168,12 +168,13 @@ def writing(facts: Facts, *, ensemble: bool) -> str:
 
 def values(facts: Facts, columns: tuple[str, ...], *, decided: bool) -> list[str]:
     """The lines that put the predictions into the submission's columns."""
-    form = facts.profile.submission
     if len(facts.targets) > 1:
-        source = "decided" if decided else "prediction"
         places = {name: number for number, name in enumerate(facts.targets)}
+        value = "decided[:, {0}]" if decided else "prediction[:, {0}]"
+        if decided and has_two_words(facts):
+            value = "classes[decided[:, {0}], {0}]"
         return [
-            f"submission[{name!r}] = {source}[:, {places.get(name, number)}]" for number, name in enumerate(columns)
+            f"submission[{name!r}] = {value.format(places.get(name, number))}" for number, name in enumerate(columns)
         ]
     if not facts.classifies:
         return [f"submission[{columns[0]!r}] = {'decided' if decided else 'prediction'}"]
@@ -187,9 +188,7 @@ def values(facts: Facts, columns: tuple[str, ...], *, decided: bool) -> list[str
             f"for column in {list(columns)!r}:",
             "    submission[column] = prediction[:, class_place(column)]",
         ]
-    wants = form.values if form else "unknown"
-    labels = wants == "labels" or (wants != "probabilities" and facts.metric.predicts == "labels")
-    if labels or facts.class_count != 2:
+    if metrics.wants_labels(facts) or facts.class_count != 2:
         chosen = "decided" if decided else "np.argmax(prediction, axis=1)"
         return [f"submission[{columns[0]!r}] = classes[{chosen}]"]
     return [f"submission[{columns[0]!r}] = prediction[:, 1]"]
