@@ -106,12 +106,14 @@ REGRESSORS = (
 )  # fmt: skip
 
 NEEDS = {
-    "side_columns": (),
+    "date_parts": ("as_dates",),
+    "side_columns": ("beside",),
+    "tree_columns": ("beside",),
     "word_matrix": ("as_documents", "side_columns"),
     "letter_matrix": ("as_documents",),
     "word_letter_matrix": ("word_matrix", "letter_matrix"),
     "topic_matrix": ("word_letter_matrix",),
-    "tree_words": ("word_matrix",),
+    "tree_words": ("word_matrix", "tree_columns"),
     "linear_svm": ("spread", "calibrated"),
     "calibrated": ("spread",),
 }
@@ -144,6 +146,7 @@ class TextRecipes(PartRecipes):
         return constants(
             DROP=list(dict.fromkeys([*dropped, *facts.targets, *id_columns(facts)])),
             TEXTS=texts,
+            NUMBERS=[column.name for column in columns if column.kind == "numeric"],
             CATEGORIES=[c.name for c in columns if c.kind in {"category", "boolean"} and c.name not in texts],
             DATES=[column.name for column in columns if column.kind == "date"],
             TIME_COLUMNS=time_columns(facts),

@@ -68,11 +68,9 @@ BUCKETS = """\
 from sklearn.preprocessing import SplineTransformer
 
 if numbers:
-    filled = SimpleImputer(strategy="median", keep_empty_features=True)
-    curves = make_pipeline(filled, levels, SplineTransformer(n_knots=5, sparse_output=True))
-    curves.fit(fit_rows[numbers].astype("float64"))
-    fit_matrix = sparse.hstack([fit_matrix, curves.transform(fit_rows[numbers].astype("float64"))])
-    new_matrix = sparse.hstack([new_matrix, curves.transform(new_rows[numbers].astype("float64"))])
+    curves = make_pipeline(filled, SplineTransformer(n_knots=5, sparse_output=True)).fit(fit_side[numbers])
+    fit_matrix = sparse.hstack([fit_matrix, curves.transform(fit_side[numbers])])
+    new_matrix = sparse.hstack([new_matrix, curves.transform(new_side[numbers])])
 """
 
 
