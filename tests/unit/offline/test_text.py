@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from mle_star.models.data_models import ColumnProfile, DataProfile, TargetProfile
+from mle_star.models.data_models import ColumnProfile, DataProfile, SplitProfile, TargetProfile
 from mle_star.models.metric import Metric
 from mle_star.offline.frame import functions, write_script
 from mle_star.offline.recipe import Environment, Facts
@@ -30,6 +31,15 @@ def facts(task_type: str, columns: tuple[ColumnProfile, ...] = (TEXT,), rows: in
     profile = DataProfile(files=(), train_file="train.csv", train_rows=rows, columns=columns, target=target)
     metric = Metric(name="accuracy", maximize=True) if classifies else Metric(name="rmse", maximize=False)
     return Facts(task_type, "text", metric, profile, PACKAGES)  # type: ignore[arg-type]
+
+
+def part(name: str, task: Facts | None = None, **settings: Any) -> Callable[..., Any]:
+    """A function of a text script with those that it calls, defined."""
+    constants = {"SEED": 0, "DROP": [], "NUMBERS": [], "CATEGORIES": [], "TEXTS": ["text"], "TARGET_KIND": "continuous"}
+    scope: dict[str, Any] = {"np": np, "pd": pd, **constants, **settings}
+    exec(functions(task or facts("regression"), RECIPES, [name]), scope)
+    function: Callable[..., Any] = scope[name]
+    return function
 
 
 @pytest.mark.parametrize("task_type", ["classification", "regression"])
@@ -55,13 +65,24 @@ def test_strings_stand_in_where_no_column_is_free_text() -> None:
     assert text_columns(facts("classification", (column,))) == ["query"]
 
 
-def part(name: str, **settings: Any) -> Callable[..., Any]:
-    """A function of a text script with those that it calls, defined."""
-    constants = {"SEED": 0, "DROP": [], "NUMBERS": [], "CATEGORIES": [], "TEXTS": ["text"], "TARGET_KIND": "continuous"}
-    scope: dict[str, Any] = {"np": np, "pd": pd, **constants, **settings}
-    exec(functions(facts("regression"), RECIPES, [name]), scope)
-    function: Callable[..., Any] = scope[name]
-    return function
+def test_strings_that_stand_in_for_texts_are_read_by_letters_and_left_as_they_are() -> None:
+    task = facts("classification", (ColumnProfile(name="address", kind="id", dtype="str", unique=500),), rows=5_000)
+    script = write_script(task, RECIPES, RECIPES.families(task)[:1], 1, 2)
+    assert "DROP = ['label']" in script
+    assert "TEXTS = ['address']" in script
+    assert "clean_text" not in script  # which puts one word in the place of every address
+    rows = pd.DataFrame({"address": [f"https://a.example/{row}" for row in range(1_200)]})
+    fit_matrix, new_matrix = part("word_letter_matrix", task, TEXTS=["address"])(rows, None, rows[:5])
+    assert fit_matrix.shape[1] == new_matrix.shape[1] > 100
+
+
+@pytest.mark.parametrize("kind", ["id", "text"])
+def test_a_string_is_a_feature_even_if_a_part_of_it_tells_groups(kind: Literal["id", "text"]) -> None:
+    column = ColumnProfile(name="address", kind=kind, dtype="str", unique=500)
+    split = SplitProfile(kind="group", column="address", part="^(.+)/", untrusted=("address",))
+    task = facts("classification", (column,))
+    task = replace(task, profile=task.profile.model_copy(update={"split": split}))
+    assert text_columns(task) == ["address"]
 
 
 def test_what_is_no_number_in_either_table_is_missing_and_true_and_false_are_numbers() -> None:
