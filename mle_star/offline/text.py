@@ -106,12 +106,14 @@ REGRESSORS = (
 )  # fmt: skip
 
 NEEDS = {
-    "side_columns": (),
+    "date_parts": ("as_dates",),
+    "side_columns": ("beside",),
+    "tree_columns": ("beside",),
     "word_matrix": ("as_documents", "side_columns"),
     "letter_matrix": ("as_documents",),
     "word_letter_matrix": ("word_matrix", "letter_matrix"),
     "topic_matrix": ("word_letter_matrix",),
-    "tree_words": ("word_matrix",),
+    "tree_words": ("word_matrix", "tree_columns"),
     "linear_svm": ("spread", "calibrated"),
     "calibrated": ("spread",),
 }
@@ -144,6 +146,7 @@ class TextRecipes(PartRecipes):
         return constants(
             DROP=list(dict.fromkeys([*dropped, *facts.targets, *id_columns(facts)])),
             TEXTS=texts,
+            NUMBERS=[column.name for column in columns if column.kind == "numeric"],
             CATEGORIES=[c.name for c in columns if c.kind in {"category", "boolean"} and c.name not in texts],
             DATES=[column.name for column in columns if column.kind == "date"],
             TIME_COLUMNS=time_columns(facts),
@@ -158,9 +161,9 @@ class TextRecipes(PartRecipes):
         return f"test = {read_call(facts.profile.test_file or 'test.csv', facts)}"
 
     def features(self, facts: Facts) -> tuple[str, ...]:
-        """Measures of the texts as they were written, then cleaning."""
+        """Measures of the texts as they were written, then cleaning; codes, names and addresses stay as they are."""
         dates = any(column.kind == "date" for column in kept_columns(facts))
-        return ("text_shape", "clean_text", *(["date_parts"] if dates else []))
+        return ("text_shape", *([] if lacks_words(facts) else ["clean_text"]), *(["date_parts"] if dates else []))
 
     def sized(self, name: str, facts: Facts) -> dict[str, object]:
         """Keyword defaults that fit the task."""
@@ -182,9 +185,16 @@ def kept_columns(facts: Facts) -> list[ColumnProfile]:
     kept = [c for c in facts.profile.columns if c.name not in lost and c.kind not in useless]
     if any(column.kind == "text" for column in kept):
         return kept
-    # A text column of which every value is unlike (one word, or a language without spaces) is taken for an id.
-    written = [c for c in facts.profile.columns if c.name not in lost and c.kind == "id" and c.dtype == "str"]
-    return kept + written
+    # A text column of which every value is unlike (one word, or a language without spaces) is taken for an id. Even one
+    # whose parts tell groups apart is better than none.
+    lost = {*facts.targets, *id_columns(facts)}
+    strings = [c for c in facts.profile.columns if c.name not in lost and c.dtype == "str"]
+    return kept + [c for c in strings if c.kind in {"id", "text"}]
+
+
+def lacks_words(facts: Facts) -> bool:
+    """Whether the texts are strings such as codes, names or Chinese, which are read letter by letter."""
+    return not any(column.kind == "text" for column in kept_columns(facts))
 
 
 def text_columns(facts: Facts) -> list[str]:
@@ -234,4 +244,16 @@ def sized(name: str, facts: Facts) -> dict[str, object]:
         values["trees"] = 100 if facts.classifies else 60
     if name == "tree_words" and (rows > 15_000 or classes > 8):
         values |= {"words": 300}
+    if lacks_words(facts):
+        values |= of_letters(rows).get(name, {})
     return values
+
+
+def of_letters(rows: int) -> dict[str, dict[str, object]]:
+    """Keyword defaults, by function, that read each letter as a word: capitals count, and long strings take time."""
+    return {
+        "as_documents": {"limit": max(300, 5_000_000 // rows)},
+        "word_matrix": {"token": r"\S", "longest": 3, "lowercase": False},
+        "letter_matrix": {"budget": 5_000_000, "lowercase": False},
+        "tree_words": {"longest": 3},
+    }

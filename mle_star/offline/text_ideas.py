@@ -68,11 +68,9 @@ BUCKETS = """\
 from sklearn.preprocessing import SplineTransformer
 
 if numbers:
-    filled = SimpleImputer(strategy="median", keep_empty_features=True)
-    curves = make_pipeline(filled, levels, SplineTransformer(n_knots=5, sparse_output=True))
-    curves.fit(fit_rows[numbers].astype("float64"))
-    fit_matrix = sparse.hstack([fit_matrix, curves.transform(fit_rows[numbers].astype("float64"))])
-    new_matrix = sparse.hstack([new_matrix, curves.transform(new_rows[numbers].astype("float64"))])
+    curves = make_pipeline(filled, SplineTransformer(n_knots=5, sparse_output=True)).fit(fit_side[numbers])
+    fit_matrix = sparse.hstack([fit_matrix, curves.transform(fit_side[numbers])])
+    new_matrix = sparse.hstack([new_matrix, curves.transform(new_side[numbers])])
 """
 
 
@@ -123,7 +121,7 @@ IDEAS = (
          set_keywords(longest=1)),
     idea("word_matrix", "Tell capital letters apart.",
          "Do not turn words to small letters: names, shouting and sentence starts become words of their own.",
-         replace_text("sublinear_tf=True, strip_accents", "sublinear_tf=True, lowercase=False, strip_accents")),
+         set_keywords(lowercase=False)),
     idea("word_matrix", "Leave out words that occur in more than half of the texts.",
          "They cost weight and tell little. Set `max_df` to 0.5 for tables of a thousand rows and more.",
          replace_text("sublinear_tf=True,", "sublinear_tf=True, max_df=0.5 if len(fit_texts) >= 1_000 else 1.0,")),
@@ -137,7 +135,7 @@ IDEAS = (
          "Count runs up to four letters: fewer columns, which are fitted more firmly.", set_keywords(longest=4)),
     idea("letter_matrix", "Tell capital letters apart in runs of letters.",
          "Do not turn the texts to small letters before the runs are counted.",
-         replace_text('token_pattern=r"\\S+", dtype', 'token_pattern=r"\\S+", lowercase=False, dtype')),
+         set_keywords(lowercase=False)),
     idea("letter_matrix", "Keep twice as many runs of letters.",
          "Raise the vocabulary to 250,000 runs. Rare spellings tell sources and authors apart.",
          set_keywords(vocabulary=250_000)),
@@ -167,7 +165,7 @@ IDEAS = (
          "Take 150 words and 20 topics: less noise to split on.", set_keywords(words=150, topics=20)),
     idea("tree_words", "Give the trees pairs of words as well.",
          "Build the word matrix with pairs, of which the frequent ones become columns.",
-         replace_text("longest=1, vocabulary=20_000", "longest=2, vocabulary=40_000")),
+         set_keywords(longest=2)),
     idea("nb_svm", "Regularise the logistic regressions less.",
          "Set the strength to 12: sparse features of many texts can bear it.", set_keywords(strength=12.0)),
     idea("nb_svm", "Regularise the logistic regressions more.",

@@ -34,8 +34,13 @@ def find_modality(
 
 
 def _is_text(train: Table, columns: Sequence[ColumnProfile]) -> bool:
-    """Tell whether long free text dominates: it is most of the columns, or most of what they hold."""
+    """Tell whether text dominates: nothing else is told, or long free text is most of the columns or of what they hold.
+
+    Where there is no other feature, strings of which each is unlike are texts too: a molecule, a name, Chinese.
+    """
     texts = [c for c in columns if c.kind == "text"]
+    if all(c.kind in ("text", "id", "constant", "path") for c in columns):
+        return bool(texts) or any(c.kind == "id" and c.dtype == "str" for c in columns)
     lengths = {c.name: word_count(train.sample[c.name]) for c in texts}
     free = [name for name, (words, characters) in lengths.items() if words >= 5 and characters >= 30]
     others = sum(c.kind not in ("id", "constant", "path") for c in columns) - len(free)

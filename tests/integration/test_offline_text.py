@@ -18,7 +18,7 @@ from mle_star.models.data_models import TaskDescription
 from mle_star.offline.chat import OfflineChatModel
 from mle_star.tools.brief import render_brief
 from mle_star.tools.profile import inspect_task
-from tests.unit.offline.simulate import COMMON
+from tests.unit.offline.simulate import COMMON, Task
 
 ENVIRONMENT = """packages: lightgbm 4.7.0, numpy 2.4.6, pandas 3.1.1, pillow 13.0.0, scikit-learn 1.9.1, skrub 0.11.0
 cores: 1
@@ -126,3 +126,37 @@ def test_a_merge_is_studied_refined_and_submitted(tmp_path: Path) -> None:
     assert list(submission.columns) == list(sample.columns)
     assert submission["id"].tolist() == sample["id"].tolist()
     assert set(submission["stars"]) <= {1, 2, 3, 4, 5}
+
+
+ATOMS = ("C", "CC", "N", "O", "c1ccccc1", "C1CCCCC1", "(Cl)", "(=O)", "S", "F")
+SIGNS = tuple("这部电影的故事很长我们昨天晚上在家里看过一次他说")
+SITES = ("https://www.shop.example/", "http://news.example/a/", "https://data.example/x?q=")
+
+
+def strings(kind: str, rows: int) -> pd.DataFrame:
+    """Strings of which each is unlike, without words; what stands within tells the class, for nine of ten."""
+    random = np.random.default_rng(0)
+    alphabet, telling = {
+        "molecules": (ATOMS, ("C(=O)N", "c(=O)n")),
+        "Chinese": (SIGNS, ("好看", "难看")),
+        "addresses": (tuple("abcdefgh-/"), ("offer", "story")),
+    }[kind]
+    found = []
+    for _ in range(rows):
+        label = int(random.integers(2))
+        pieces = [str(piece) for piece in random.choice(alphabet, 14)]
+        pieces.insert(int(random.integers(1, 14)), telling[label if random.random() < 0.9 else 1 - label])
+        start = str(random.choice(SITES)) if kind == "addresses" else ""
+        found.append((start + "".join(pieces), "yes" if label else "no"))
+    return pd.DataFrame(found, columns=["string", "label"])
+
+
+@pytest.mark.parametrize("kind", ["molecules", "Chinese", "addresses"])
+def test_strings_without_words_that_are_all_unlike_are_read_by_their_letters(tmp_path: Path, kind: str) -> None:
+    table = strings(kind, 1_500)
+    task = Task(tmp_path, table[:1_300].copy(), table[1_300:].copy(), "label", "accuracy")
+    assert [column.kind for column in task.facts.profile.columns] == ["id"]
+    assert task.facts.task.data_modality == "text"
+    script = merged_cards(task.brief, 3)
+    assert "def letter_matrix(" in script
+    assert run(tmp_path, script) > 0.8

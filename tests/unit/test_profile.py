@@ -620,6 +620,30 @@ def test_long_free_text_is_a_text_task_and_names_are_not(tmp_path: Path) -> None
     assert inspect(write(named, frame)).task.data_modality == "tabular"
 
 
+@pytest.mark.parametrize(
+    ("strings", "kind"),
+    [
+        ([f"C{'CNO'[i % 3]}(=O)c1cc{'N' * (i % 7)}C{i}" for i in range(400)], "id"),
+        ([f"这部电影的故事很好看{chr(0x4E00 + i)}" for i in range(400)], "id"),
+        ([f"https://shop.example/{i}" for i in range(400)], "id"),
+        ([f"a small red table {i}" for i in range(400)], "text"),
+    ],
+)
+def test_strings_that_are_all_unlike_are_texts_where_nothing_else_is_told(
+    tmp_path: Path, strings: list[str], kind: str
+) -> None:
+    alone = write(tmp_path, table(400, string=strings).drop(columns=["a", "b", "c"]))
+    brief = inspect(alone)
+    assert [c.kind for c in brief.profile.columns] == [kind]
+    assert brief.task.data_modality == "text"
+    assert inspect(write(tmp_path, table(400, string=strings))).task.data_modality == "tabular"
+
+
+def test_a_number_for_every_row_alone_is_no_text(tmp_path: Path) -> None:
+    frame = table(400, number=RNG(0).permutation(400)).drop(columns=["a", "b", "c"])
+    assert inspect(write(tmp_path, frame)).task.data_modality == "tabular"
+
+
 def test_sounds_are_audio(tmp_path: Path) -> None:
     for i in range(15):
         (tmp_path / "train").mkdir(exist_ok=True)

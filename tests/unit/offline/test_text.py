@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Literal
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from mle_star.models.data_models import ColumnProfile, DataProfile, TargetProfile
+from mle_star.models.data_models import ColumnProfile, DataProfile, SplitProfile, TargetProfile
 from mle_star.models.metric import Metric
-from mle_star.offline.frame import write_script
+from mle_star.offline.frame import functions, write_script
 from mle_star.offline.recipe import Environment, Facts
 from mle_star.offline.text import TextRecipes, text_columns
 from mle_star.offline.text_ideas import IDEAS
@@ -26,6 +31,15 @@ def facts(task_type: str, columns: tuple[ColumnProfile, ...] = (TEXT,), rows: in
     profile = DataProfile(files=(), train_file="train.csv", train_rows=rows, columns=columns, target=target)
     metric = Metric(name="accuracy", maximize=True) if classifies else Metric(name="rmse", maximize=False)
     return Facts(task_type, "text", metric, profile, PACKAGES)  # type: ignore[arg-type]
+
+
+def part(name: str, task: Facts | None = None, **settings: Any) -> Callable[..., Any]:
+    """A function of a text script with those that it calls, defined."""
+    constants = {"SEED": 0, "DROP": [], "NUMBERS": [], "CATEGORIES": [], "TEXTS": ["text"], "TARGET_KIND": "continuous"}
+    scope: dict[str, Any] = {"np": np, "pd": pd, **constants, **settings}
+    exec(functions(task or facts("regression"), RECIPES, [name]), scope)
+    function: Callable[..., Any] = scope[name]
+    return function
 
 
 @pytest.mark.parametrize("task_type", ["classification", "regression"])
@@ -49,6 +63,52 @@ def test_without_lightgbm_no_boosting_is_offered() -> None:
 def test_strings_stand_in_where_no_column_is_free_text() -> None:
     column = ColumnProfile(name="query", kind="id", dtype="str", unique=500)
     assert text_columns(facts("classification", (column,))) == ["query"]
+
+
+def test_strings_that_stand_in_for_texts_are_read_by_letters_and_left_as_they_are() -> None:
+    task = facts("classification", (ColumnProfile(name="address", kind="id", dtype="str", unique=500),), rows=5_000)
+    script = write_script(task, RECIPES, RECIPES.families(task)[:1], 1, 2)
+    assert "DROP = ['label']" in script
+    assert "TEXTS = ['address']" in script
+    assert "clean_text" not in script  # which puts one word in the place of every address
+    rows = pd.DataFrame({"address": [f"https://a.example/{row}" for row in range(1_200)]})
+    fit_matrix, new_matrix = part("word_letter_matrix", task, TEXTS=["address"])(rows, None, rows[:5])
+    assert fit_matrix.shape[1] == new_matrix.shape[1] > 100
+
+
+@pytest.mark.parametrize("kind", ["id", "text"])
+def test_a_string_is_a_feature_even_if_a_part_of_it_tells_groups(kind: Literal["id", "text"]) -> None:
+    column = ColumnProfile(name="address", kind=kind, dtype="str", unique=500)
+    split = SplitProfile(kind="group", column="address", part="^(.+)/", untrusted=("address",))
+    task = facts("classification", (column,))
+    task = replace(task, profile=task.profile.model_copy(update={"split": split}))
+    assert text_columns(task) == ["address"]
+
+
+def test_what_is_no_number_in_either_table_is_missing_and_true_and_false_are_numbers() -> None:
+    fit_rows = pd.DataFrame({"size": [1.0, 2.0, np.nan, 4.0], "age": ["1", "?", "3", "4"], "new": [True, False] * 2})
+    new_rows = pd.DataFrame({"size": ["1", "-", " ", "4"], "age": [1, 2, 3, 4], "new": [True, None, False, True]})
+    numbers, _, fit_side, new_side = part("beside", NUMBERS=["age"], CATEGORIES=["new"])(fit_rows, new_rows)
+    assert numbers == ["size", "age", "new"]
+    assert fit_side["age"].isna().tolist() == [False, True, False, False]
+    assert new_side["size"].isna().tolist() == [False, True, True, False]
+    fit_matrix, new_matrix = part("side_columns", NUMBERS=["age"], CATEGORIES=["new"])(fit_rows, new_rows)
+    assert fit_matrix.shape == new_matrix.shape == (4, 5)  # three numbers, and where two of them have gaps
+
+
+def test_trees_see_gaps_as_gaps_and_thousands_of_shops_as_three_columns() -> None:
+    rows = pd.DataFrame({"text": ["a", "b c", "c d"] * 2_000, "size": [np.nan, 1.0] * 3_000})
+    rows["shop"] = [f"shop {row % 3_000}" for row in range(6_000)]
+    prepare = part("tree_words", NUMBERS=["size"], CATEGORIES=["shop"])
+    fit_matrix, new_matrix = prepare(rows, rows.index.to_numpy() % 3_000 / 3_000, rows[:9].assign(shop="unheard of"))
+    assert np.isnan(fit_matrix[::2]).sum() == 3_000
+    assert fit_matrix.shape[1] == new_matrix.shape[1] < 20
+    assert np.allclose(new_matrix[:, -2:], [-1, 0.5], atol=0.01)  # a new one: no place, and the mean of all
+
+
+def test_days_that_come_first_are_read_as_days_in_all_rows() -> None:
+    frame = part("date_parts", DATES=["when"])(pd.DataFrame({"when": ["05.03.2020", "25.03.2020", None]}))
+    assert frame["when month"].tolist()[:2] == [3, 3]
 
 
 def test_every_title_is_unique() -> None:
