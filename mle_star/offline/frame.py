@@ -44,6 +44,8 @@ def fold_counts(facts: Facts) -> tuple[int, int]:
     work = rows * max(facts.columns, 10) * (facts.class_count if facts.classifies and facts.class_count > 2 else 1)
     if facts.profile.split.kind == "group" and rows > 3_000:
         return 5, 3  # a fold of groups tells less than one of as many rows
+    if metrics.wants_labels(facts) and rows > 3_000 and work <= 500_000:
+        return 5, 3  # right or wrong tells little of a row, and three folds of a narrow table cost little
     if rows > 10_000 or work > 5_000_000:
         # A fold should hold a hundred rows of the rarest class: with fewer, chance decides what seems better.
         return (5, 1) if rarest(facts) >= 500 else (3, 2)

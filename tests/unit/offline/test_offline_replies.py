@@ -471,11 +471,17 @@ def test_the_positive_class_is_the_one_that_the_metric_takes(
     assert f"POSITIVE = {positive!r}\n" in candidate(task, cards(task)[0])
 
 
-def test_a_rare_class_gets_larger_folds(tmp_path: Path) -> None:
-    rare = np.arange(12_000) % 100 == 0
-    table = pd.DataFrame({"x": np.random.default_rng(0).normal(size=12_000), "y": rare.astype(int)})
-    task = Task(tmp_path, table[:11_500], table[11_500:], "y", "average_precision")
-    assert "FOLDS = 3\nFOLDS_USED = 2" in candidate(task, cards(task)[0])
+@pytest.mark.parametrize(
+    ("every", "metric", "folds", "used"),
+    [(100, "average_precision", 3, 2), (2, "average_precision", 5, 1), (2, "accuracy", 5, 3)],
+)
+def test_a_rare_class_gets_larger_folds_and_labels_get_more_of_them(
+    tmp_path: Path, every: int, metric: str, folds: int, used: int
+) -> None:
+    positive = np.arange(12_000) % every == 0
+    table = pd.DataFrame({"x": np.random.default_rng(0).normal(size=12_000), "y": positive.astype(int)})
+    task = Task(tmp_path, table[:11_500], table[11_500:], "y", metric)
+    assert f"FOLDS = {folds}\nFOLDS_USED = {used}\n" in candidate(task, cards(task)[0])
 
 
 def test_boosters_go_as_far_on_few_rows_of_many_classes_as_they_do_by_default(tmp_path: Path) -> None:
