@@ -82,9 +82,11 @@ def lightgbm_default(task: Path, brief: TaskBrief, seed: int) -> pd.DataFrame:
     from lightgbm import LGBMClassifier, LGBMRegressor
 
     train, target, test, ids = tables(task, brief)
-    for column in train.columns[~train.dtypes.map(pd.api.types.is_numeric_dtype)]:
-        levels = pd.concat([train[column], test[column]]).astype("category").cat.categories
-        train[column], test[column] = (pd.Categorical(frame[column], levels) for frame in (train, test))
+    for column in train.columns:
+        if not all(pd.api.types.is_numeric_dtype(frame[column]) for frame in (train, test)):
+            words = [frame[column].astype("str") for frame in (train, test)]
+            levels = pd.concat(words).dropna().unique()
+            train[column], test[column] = (pd.Categorical(values, levels) for values in words)
     if brief.task.task_type == "regression":
         model = LGBMRegressor(random_state=seed, verbose=-1, n_jobs=2).fit(train, target)
         return as_submission(
