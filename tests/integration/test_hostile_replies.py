@@ -52,8 +52,11 @@ def good_replies() -> dict[str, Reply]:
     )  # fmt: skip
 
 
-EVERYWHERE = set(good_replies()) - {"search_queries", "rewrite", "merger", "subsampling_remove"}
-"""The prompts that come up whatever is replied: there may be no block to rewrite, no second script to merge."""
+EVERYWHERE = set(good_replies()) - {"search_queries", "rewrite", "merger", "subsampling_remove", "debugger"}
+"""The prompts that come up whatever is replied: there may be no block to rewrite, no second script to merge.
+
+Nor a script to repair: which candidates are replied to well depends on the order in which the paths ask.
+"""
 
 
 class Hostile:
