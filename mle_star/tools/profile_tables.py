@@ -233,8 +233,8 @@ def _sniff(head: bytes, *, tab: bool) -> Dialect:
     decimal = "."
     if separator == ";":
         values = [value.strip() for row in csv.reader(lines[1:], delimiter=";") for value in row]
-        commas, points = (any(re.fullmatch(rf"-?\d+{mark}\d+", v) for v in values) for mark in (",", r"\."))
-        decimal = "," if commas and not points else "."
+        commas, points = (sum(bool(re.fullmatch(rf"-?\d+{mark}\d+", v)) for v in values) for mark in (",", r"\."))
+        decimal = "," if commas > points else "."  # a time such as 10.30 may stand beside
     return Dialect(separator, encoding, decimal)
 
 

@@ -112,7 +112,7 @@ def test_files_are_found_under_their_usual_names_and_formats(
 
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-8-sig", "utf-16"])
 def test_semicolons_decimal_commas_and_odd_encodings_are_read_and_told(tmp_path: Path, encoding: str) -> None:
-    frame = table(c="Größe")
+    frame = table(c="Größe", opened="10.30")
     frame["c"] = RNG(0).choice(["Größe", "Länge"], len(frame))
     train, test = frame[:200].assign(id=range(200)), frame[200:].drop(columns="y").assign(id=range(200, 300))
     for name, part in (("train", train), ("test", test)):
@@ -121,7 +121,7 @@ def test_semicolons_decimal_commas_and_odd_encodings_are_read_and_told(tmp_path:
     told = next(f for f in brief.profile.files if f.path == "train.csv")
     assert (told.separator, told.decimal) == (";", ",")
     assert told.encoding == (None if encoding == "utf-8-sig" else encoding)
-    assert [c.kind for c in brief.profile.columns] == ["numeric", "numeric", "category"]
+    assert [c.kind for c in brief.profile.columns] == ["numeric", "numeric", "category", "constant"]
     assert "Größe" in brief.profile.columns[2].examples
     assert brief.profile.train_rows == 200
 
