@@ -31,9 +31,8 @@ def telling_counters(
     train: pd.DataFrame, test: pd.DataFrame, counters: Sequence[str], targets: Sequence[pd.Series[Any]]
 ) -> list[str]:
     """Those that run through the test as through training, and along which a target differs by more than chance."""
-    return [
-        name for name in counters if _shared(train[name], test[name]) and any(_tells(train[name], t) for t in targets)
-    ]
+    whole = numeric_names(test, counters)  # with a word in the test it is no counter there
+    return [name for name in whole if _shared(train[name], test[name]) and any(_tells(train[name], t) for t in targets)]
 
 
 def _shared(train: pd.Series[Any], test: pd.Series[Any]) -> bool:

@@ -391,6 +391,15 @@ def test_a_row_number_along_which_the_target_differs_is_a_number(tmp_path: Path,
     assert (kinds["admitted"], kinds["noise"]) == ("numeric", "id")
 
 
+def test_a_row_number_beside_words_in_the_test_is_not_trusted(tmp_path: Path) -> None:
+    frame = table(900, admitted=RNG(3).permutation(900)).assign(y=lambda rows: rows["admitted"] / 100)
+    write(tmp_path, frame)
+    test = pd.read_csv(tmp_path / "test.csv", dtype={"admitted": object})
+    test.loc[4, "admitted"] = "unknown"
+    test.to_csv(tmp_path / "test.csv", index=False)
+    assert inspect(tmp_path).profile.split.untrusted == ("admitted",)
+
+
 @pytest.mark.parametrize("style", ["%Y-%m-%d", "%d/%m/%Y", "%Y%m%d", "%Y-%m-%d %H:%M:%S"])
 def test_later_dates_in_the_test_are_a_split_in_time(tmp_path: Path, style: str) -> None:
     days = pd.date_range("2015-01-01", periods=900, freq="19h")
