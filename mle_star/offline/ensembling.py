@@ -209,6 +209,10 @@ RESULT = """SimpleNamespace(
     )"""
 
 
+CARRIED = ("known_columns", "best_cut", "decide", "fit_decision", "score")
+"""What an ensemble takes over from its first solution, where that has it: how predictions are decided and judged."""
+
+
 def combining(facts: Facts, first: Script, way: Combination, count: int) -> str:
     """The functions and statements that bring the predictions together."""
     global_result = "classes = solutions[0].classes\n" if facts.classifies else ""
@@ -219,7 +223,7 @@ def combining(facts: Facts, first: Script, way: Combination, count: int) -> str:
         frame_part("loss", loss_variant(facts)),
         frame_part("blend_weights", way.weights),
         frame_part("blend", mean),
-        *(text for name in ("known_columns", "decide", "fit_decision", "score") if (text := first.function(name))),
+        *(text for name in CARRIED if (text := first.function(name))),
         frame_part("cross_fitted"),
         frame_part("evaluate", evaluation),
         MODELS_PREDICT if way.members == "models" else SOLUTIONS_PREDICT,

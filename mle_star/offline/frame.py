@@ -234,6 +234,8 @@ def blending(facts: Facts) -> str:
     decision = scoring.decision
     if decision == "columns" or "known_columns(" in scoring.expression:
         parts.append(frame_part("known_columns"))
+    if decision in {"threshold", "columns"}:
+        parts.append(frame_part("best_cut"))
     if decision in {"threshold", "columns", "priors", "stretch", "factor"}:
         parts += [frame_part("decide", decision), frame_part("fit_decision", decision)]
     elif decision == "argmax":

@@ -443,7 +443,8 @@ def test_the_cut_of_rare_positives_is_as_high_as_it_has_to_be(share: float) -> N
     chances = rng.beta(share, 1 - share, 20_000)  # as they should be: most are near 0, the positives' near 1
     probabilities, target = np.column_stack([1 - chances, chances]), (rng.random(20_000) < chances).astype(int)
     scope: dict[str, Any] = {"np": np, "score": f1_score}
-    exec(frame_part("decide", "threshold") + "\n\n\n" + frame_part("fit_decision", "threshold"), scope)
+    parts = frame_part("best_cut"), frame_part("decide", "threshold"), frame_part("fit_decision", "threshold")
+    exec("\n\n\n".join(parts), scope)
 
     def reached(cut: float) -> float:
         return float(f1_score(target, scope["decide"](probabilities, cut)))

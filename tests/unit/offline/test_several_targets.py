@@ -113,7 +113,7 @@ def test_each_column_has_a_cut_of_its_own_which_finds_rare_labels() -> None:
     target[:, 2] = 0.0
     target[:1_000, 0] = np.nan
     scope = dict(ARRAYS)
-    for name in ("known_columns", "fit_decision__columns", "decide__columns"):
+    for name in ("known_columns", "best_cut", "fit_decision__columns", "decide__columns"):
         exec(frame_part(*name.split("__")), scope)
     cuts = scope["fit_decision"](chances, target)
     decided = scope["decide"](chances, cuts)
