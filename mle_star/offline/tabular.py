@@ -81,8 +81,8 @@ FAMILIES = (
 NEEDS = {
     "spline_matrix": ("scaled_matrix",),
     "dense_matrix": ("scaled_matrix",),
-    "scaled_matrix": ("column_kinds",),
-    "tree_matrix": ("column_kinds", "telling_columns"),
+    "scaled_matrix": ("column_kinds", "target_means"),
+    "tree_matrix": ("column_kinds", "telling_columns", "target_means"),
     "category_matrix": ("column_kinds",),
     "date_features": ("as_dates",),
     "elapsed_time": ("as_dates",),

@@ -108,7 +108,7 @@ REGRESSORS = (
 NEEDS = {
     "date_parts": ("as_dates",),
     "side_columns": ("beside",),
-    "tree_columns": ("beside",),
+    "tree_columns": ("beside", "target_means"),
     "word_matrix": ("as_documents", "side_columns"),
     "letter_matrix": ("as_documents",),
     "word_letter_matrix": ("word_matrix", "letter_matrix"),
