@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 
 _ONE_AT_A_TIME = Lock()
@@ -19,7 +21,7 @@ def parse(source: str) -> ast.Module:
     Raises:
         SyntaxError: It is not Python; also for what the parser refuses in other ways (null bytes, too deep a nesting).
     """
-    with _ONE_AT_A_TIME:
+    with _ONE_AT_A_TIME, _unheard():
         try:
             return ast.parse(source)
         except (ValueError, RecursionError, MemoryError) as error:
@@ -33,13 +35,20 @@ def compiled(source: str) -> ast.Module:
         SyntaxError: It does not compile.
     """
     tree = parse(source)
-    with _ONE_AT_A_TIME, warnings.catch_warnings():
-        warnings.simplefilter("ignore", SyntaxWarning)
+    with _ONE_AT_A_TIME, _unheard():
         try:
             compile(tree, "script.py", "exec", dont_inherit=True)
         except (ValueError, RecursionError, MemoryError) as error:
             raise SyntaxError(str(error)) from None
     return tree
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Keep what Python thinks of a model's style, such as an unknown escape in a text, from the user's terminal."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def compiles(source: str) -> bool:
