@@ -16,6 +16,7 @@ POSITIVE_LABELS = ("true", "yes", "y", "t", "positive", "pos")
 def write_script(facts: Facts, recipes: Recipes, families: tuple[Family, ...], seed: int, split_seed: int) -> str:
     """Write a complete script for these families of models."""
     names = " and ".join(family.name for family in families)
+    steps = features(facts, recipes)
     score = metrics.scoring(facts)
     imports = ["import os", "", "import numpy as np", "import pandas as pd"]
     if score.imports:
@@ -27,11 +28,11 @@ def write_script(facts: Facts, recipes: Recipes, families: tuple[Family, ...], s
             ("Settings", settings(facts, recipes, seed, split_seed)),
             ("Loading", loading(facts, recipes)),
             ("Target", target(facts)),
-            ("Features", features(facts, recipes)),
+            ("Features", steps),
             ("Preparation", functions(facts, recipes, [family.prepare for family in families])),
             ("Models", models(facts, recipes, families)),
             ("Blend", blending(facts)),
-            ("Validation", validation(facts, recipes)),
+            ("Validation", validation(facts, recipes, has_dates="def as_dates(" in steps)),
         ),
     ).text
 
@@ -246,8 +247,8 @@ def blending(facts: Facts) -> str:
     return "\n\n\n".join(parts)
 
 
-def validation(facts: Facts, recipes: Recipes) -> str:
-    """Folds, out-of-fold predictions, the metric, and the line that prints the score."""
+def validation(facts: Facts, recipes: Recipes, *, has_dates: bool) -> str:
+    """Folds, out-of-fold predictions, the metric, and the line that prints the score; `as_dates` may be there."""
     scoring = metrics.scoring(facts)
     several = len(facts.targets) > 1
     split = facts.profile.split
@@ -267,7 +268,7 @@ def validation(facts: Facts, recipes: Recipes) -> str:
     if scoring.remark:
         score += f"    {scoring.remark}\n"
     score += f"    return {scoring.expression}"
-    dates = folds in {"time", "period"} and "def as_dates(" not in features(facts, recipes)
+    dates = folds in {"time", "period"} and not has_dates
     evaluation = {"none": "direct", "argmax": "argmax"}.get(scoring.decision, "tuned")
     parts = [
         *([part_texts("tabular")["as_dates"]] if dates else []),

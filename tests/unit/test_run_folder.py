@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -186,6 +187,16 @@ async def test_a_script_that_completed_is_not_run_again_by_the_next_process(tmp_
     await (await opened(folder)).execute(draft())
     result, ran = await (await opened(folder)).execute(draft())
     assert (result.score, ran, len(scripts.names)) == (0.5, False, 1)
+
+
+async def test_the_next_process_knows_how_long_solutions_take_and_no_other_scripts(tmp_path: Path) -> None:
+    folder = a_run(tmp_path)
+    (folder.path / "scripts").mkdir()
+    for number, (delivers, seconds) in enumerate([("score", 7.0), ("output", 50.0), ("submission", 90.0)]):
+        result = ExecutionResult(score=0.5, seconds=seconds).model_dump()
+        record = {"digest": delivers, "step": f"p1.t0.k{number}", "delivers": delivers, "result": result}
+        (folder.path / "scripts" / f"{number:03}-coder.json").write_text(json.dumps(record))
+    assert (await opened(folder)).clock.longest_script == 7.0
 
 
 async def test_scripts_of_the_next_process_are_numbered_on(tmp_path: Path, scripts: Scripts) -> None:
