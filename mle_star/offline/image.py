@@ -64,6 +64,7 @@ REGRESSORS = (SVM, NETWORK, BOOSTING, PATCHES, KERNEL, TREES, LINEAR, NEIGHBOURS
 NEEDS = {
     "file_shape": (),
     "colours": ("read_images",),
+    "side_columns": ("as_numbers",),
     "pixel_matrix": ("read_images", "side_columns"),
     "described": ("gradients", "shifted"),
     "gradient_matrix": ("read_images", "gradients", "side_columns"),
@@ -106,6 +107,7 @@ class ImageRecipes(PartRecipes):
             MODE=mode,
             CHANNELS=1 if mode == "L" else 3,
             DROP=list(dict.fromkeys(drop)),
+            NUMBERS=numbers_beside(facts),
             CATEGORIES=categories_beside(facts),
             TIME_COLUMNS=[split.column] if split.kind == "time" and split.column else [],
         )

@@ -36,7 +36,9 @@ class PartRecipes(ABC):
         """A function's text, its defaults fitted to the size of the task."""
         kind = "classification" if facts.classifies else "regression"
         sources = [parts.functions(file) for file in (self.name, f"{self.name}_{kind}")]
-        sources.append({helper: parts.functions("tabular")[helper] for helper in ("as_dates", "target_means")})
+        sources.append(
+            {helper: parts.functions("tabular")[helper] for helper in ("as_dates", "as_numbers", "target_means")}
+        )
         if facts.classifies:
             sources += [parts.functions("text_image"), {"spread": parts.functions("classification")["spread"]}]
         source = next((functions[name] for functions in sources if name in functions), None)

@@ -51,6 +51,7 @@ from typing import Literal, Protocol
 
 from mle_star.models.data_models import DataProfile
 from mle_star.models.metric import Metric
+from mle_star.models.writing import UNSPACED
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,12 @@ class Facts:
     def columns(self) -> int:
         """Number of columns of the training table."""
         return self.profile.column_count or len(self.profile.columns)
+
+    @property
+    def unspaced(self) -> bool:
+        """Whether texts are in a language that puts no space between words, so that each letter is read as a word."""
+        texts = [column for column in self.profile.columns if column.kind == "text"]
+        return any(UNSPACED.search(example) for column in texts for example in column.examples)
 
     def count(self, kind: str) -> float:
         """How many columns a script finds of a kind; infinity where not all columns are described.

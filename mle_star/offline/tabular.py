@@ -112,17 +112,20 @@ class TabularRecipes:
         time_columns = [split.column] if split.kind == "time" and split.column else []
         dates = [column.name for column in columns if column.kind == "date"]
         untrusted = [name for name in split.untrusted if name not in dates]
-        useless = [column.name for column in columns if column.kind in {"id", "path", "constant"}]
+        codes = _codes(facts)
+        useless = [c.name for c in columns if c.kind in {"id", "path", "constant"} and c.name not in codes]
         drop = [*facts.targets, *_id_columns(facts), *useless, *untrusted]
         if split.kind == "group" and split.column and not split.days:
             drop.append(split.column)
         drop = list(dict.fromkeys(drop))
         kept = [column for column in columns if column.name not in drop]
+        strings = [column.name for column in kept if _is_string(column) or column.name in codes]
         return constants(
             DROP=drop,
             DATES=[column.name for column in kept if column.kind == "date"],
             TEXTS=[column.name for column in kept if column.kind == "text"],
-            STRINGS=[column.name for column in kept if _is_string(column)],
+            STRINGS=strings,
+            CODES=[name for name in strings if name in codes],
             NUMBERS=[column.name for column in kept if column.kind == "numeric"],
             CATEGORIES=[column.name for column in kept if column.kind in {"category", "boolean"}],
             TIME_COLUMNS=time_columns,
@@ -131,7 +134,8 @@ class TabularRecipes:
     def loading(self, facts: Facts) -> str:
         """Read the training table; find the columns whose numbers are written as text."""
         text = f"train = {read_call(facts.profile.train_file or 'train.csv', facts)}\n"
-        return text + (LISTED_COLUMNS if _all_are_profiled(facts) else _shared_columns(facts)) + NUMBERS_FOUND
+        text += LISTED_COLUMNS if _all_are_profiled(facts) else _shared_columns(facts)
+        return f"{text}\n\n{parts.functions('tabular')['as_numbers']}\n\n\n{NUMBERS_FOUND}"
 
     def test_loading(self, facts: Facts) -> str:
         """Read the test table as the training table was read."""
@@ -143,7 +147,7 @@ class TabularRecipes:
         steps = ["elapsed_time", "clean"] if facts.follows else ["clean"]
         if any(column.kind == "date" for column in kept):
             steps.append("date_features")
-        if any(_is_string(column) for column in kept):
+        if any(_is_string(column) for column in kept) or _codes(facts):
             steps.append("string_features")
         if len(kept) <= 80:
             steps.append("number_features")
@@ -178,18 +182,11 @@ class TabularRecipes:
 
 LISTED_COLUMNS = """\
 # Columns that only training rows have cannot be used: the listed ones are all that test rows have as well.
-LISTED = {*TARGETS, *DROP, *DATES, *TEXTS, *NUMBERS, *CATEGORIES}
+LISTED = {*TARGETS, *DROP, *DATES, *TEXTS, *CODES, *NUMBERS, *CATEGORIES}
 train = train[[name for name in train.columns if name in LISTED]]
 """
 
 NUMBERS_FOUND = """\
-def as_numbers(column):
-    \"""Read numbers, also those that were written as text; whatever is none counts as missing.\"""
-    if pd.api.types.is_numeric_dtype(column):
-        return column
-    return pd.to_numeric(column.astype("str").str.replace(r"[,$€£%\\s]", "", regex=True), errors="coerce")
-
-
 NUMERIC = []  # columns of which nearly all values are numbers, written as numbers or as text
 for name in train.columns.difference(TARGETS + DROP + DATES + TEXTS):
     known = train[name].dropna()
@@ -246,6 +243,25 @@ def _shared_columns(facts: Facts) -> str:
 def _id_columns(facts: Facts) -> list[str]:
     submission = facts.profile.submission
     return [submission.id_column] if submission and submission.id_column else []
+
+
+def _codes(facts: Facts) -> list[str]:
+    """Columns of which every value is unlike, but all of one form, such as `AB-1234-XL`: their parts may recur."""
+    split = facts.profile.split
+    if split.kind != "random":
+        return []  # the numbers in them may count time, or the groups that the test set does not share
+    lost = {*facts.targets, *_id_columns(facts), *split.untrusted}
+    return [
+        column.name
+        for column in facts.profile.columns
+        if column.kind == "id" and column.minimum is None and column.name not in lost and _of_one_form(column.examples)
+    ]
+
+
+def _of_one_form(examples: tuple[str, ...]) -> bool:
+    """Whether strings have letters, numbers and marks at the same places: hashes and names have not."""
+    forms = {re.sub(r"\d+", "9", re.sub(r"[^\W\d_]+", "A", text)) for text in examples}
+    return len(examples) > 1 and len(forms) == 1 and re.search("A.*9|9.*A|9.*9", forms.pop()) is not None
 
 
 def _is_string(column: ColumnProfile) -> bool:

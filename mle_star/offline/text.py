@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mle_star.models.data_models import ColumnProfile
+from mle_star.models.writing import UNSPACED
 from mle_star.offline.part_recipes import PartRecipes
 from mle_star.offline.recipe import Facts, Family, Idea
 from mle_star.offline.script import constants
@@ -107,6 +108,7 @@ REGRESSORS = (
 
 NEEDS = {
     "date_parts": ("as_dates",),
+    "beside": ("as_numbers",),
     "side_columns": ("beside",),
     "tree_columns": ("beside", "target_means"),
     "word_matrix": ("as_documents", "side_columns"),
@@ -244,6 +246,8 @@ def sized(name: str, facts: Facts) -> dict[str, object]:
         values["trees"] = 100 if facts.classifies else 60
     if name == "tree_words" and (rows > 15_000 or classes > 8):
         values |= {"words": 300}
+    if name == "word_matrix" and facts.unspaced:
+        values |= {"token": rf"{UNSPACED.pattern}|\w+|[^\w\s]", "longest": 3}
     if lacks_words(facts):
         values |= of_letters(rows).get(name, {})
     return values

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from mle_star.models.data_models import ColumnProfile
+from mle_star.models.writing import count_words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -113,7 +114,7 @@ def _text_kind(values: pd.Series[Any], unique: int) -> Kind:
     plain = pd.Series([SIGNS.sub("", text) for text in texts], dtype=object)
     if pd.to_numeric(plain, errors="coerce").notna().mean() >= 0.9 and unique > 10:
         return "numeric"
-    words = sum(len(t.split()) for t in texts) / len(texts)
+    words = sum(map(count_words, texts)) / len(texts)
     length = sum(map(len, texts)) / len(texts)
     varied = unique / len(values)
     if varied > 0.3 and (words >= 2.5 or length > 60) and words >= 1.5:
@@ -179,7 +180,7 @@ def word_count(values: pd.Series[Any]) -> tuple[float, float]:
     texts = [str(value) for value in _spread(values.dropna())]
     if not texts:
         return 0.0, 0.0
-    return sum(len(t.split()) for t in texts) / len(texts), sum(map(len, texts)) / len(texts)
+    return sum(map(count_words, texts)) / len(texts), sum(map(len, texts)) / len(texts)
 
 
 def _is_day_number(values: pd.Series[Any]) -> bool:

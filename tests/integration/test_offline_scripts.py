@@ -202,6 +202,32 @@ def test_amounts_that_are_written_for_people_are_numbers(write: str, tmp_path: P
     assert root_mean_squared_error(task.test["y"], written["y"]) < 0.2 * task.test["y"].std()
 
 
+def test_codes_that_are_unlike_in_every_row_tell_by_their_parts(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    kinds, numbers = generator.choice(["AB", "KL", "XY"], 240), generator.permutation(240)
+    table = pd.DataFrame({"article": [f"{kind}-{number:04}" for kind, number in zip(kinds, numbers, strict=True)]})
+    table["x"] = generator.normal(size=240)
+    table["y"] = 10.0 * (kinds == "KL") + table["x"]
+    task = Task(tmp_path, table[:180], table[180:], "y", "rmse")
+    assert task.facts.profile.columns[0].kind == "id"
+    for script in candidates(task, 8):
+        assert (ran(task, script).score or 99) < 0.5 * table["y"].std()
+    submitted(task, script)
+
+
+def test_texts_without_spaces_are_read_beside_numbers(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    words = ["房间", "早餐", "位置", "服务", "干净", "安静", "地铁", "很远", "价格", "漂亮"]
+    texts = ["".join(generator.choice(words, 8)) + generator.choice(["好", "坏"]) for _ in range(240)]
+    table = pd.DataFrame({name: generator.normal(size=240) for name in "abcd"} | {"评论": texts})
+    table["y"] = 10.0 * table["评论"].str.contains("好") + table["a"]
+    task = Task(tmp_path, table[:180], table[180:], "y", "rmse")
+    assert task.facts.profile.columns[-1].kind == "text"
+    scores = [ran(task, script).score or 99 for script in candidates(task, 8)]
+    assert min(scores) < 0.5 * table["y"].std()
+    assert sorted(scores)[5] < 0.8 * table["y"].std()  # one takes no texts
+
+
 def test_a_table_of_another_dialect_is_read_and_answered_in_the_samples_order(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     data = tmp_path / "input"

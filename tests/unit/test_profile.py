@@ -633,7 +633,7 @@ def test_long_free_text_is_a_text_task_and_names_are_not(tmp_path: Path) -> None
     ("strings", "kind"),
     [
         ([f"C{'CNO'[i % 3]}(=O)c1cc{'N' * (i % 7)}C{i}" for i in range(400)], "id"),
-        ([f"这部电影的故事很好看{chr(0x4E00 + i)}" for i in range(400)], "id"),
+        ([f"这部电影的故事很好看{chr(0x4E00 + i)}" for i in range(400)], "text"),
         ([f"https://shop.example/{i}" for i in range(400)], "id"),
         ([f"a small red table {i}" for i in range(400)], "text"),
     ],

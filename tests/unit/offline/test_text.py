@@ -96,6 +96,20 @@ def test_what_is_no_number_in_either_table_is_missing_and_true_and_false_are_num
     assert fit_matrix.shape == new_matrix.shape == (4, 5)  # three numbers, and where two of them have gaps
 
 
+def test_amounts_that_are_written_for_people_are_numbers_beside_texts() -> None:
+    rows = pd.DataFrame({"price": ["$1,234.50", "$7.00", None, "on request"], "text": list("abcd")})
+    _, _, side, _ = part("beside", NUMBERS=["price"])(rows, rows)
+    assert side["price"].tolist()[:2] == [1234.5, 7.0]
+    assert side["price"].isna().tolist() == [False, False, True, True]
+
+
+def test_where_words_are_not_told_apart_each_letter_is_read_as_one() -> None:
+    column = TEXT.model_copy(update={"examples": ("房间干净",)})
+    rows = pd.DataFrame({"text": ["房间干净", "房间漂亮"]})
+    fit_matrix, _ = part("word_matrix", facts("classification", (column,)))(rows, None, rows)
+    assert fit_matrix.shape[1] == 6 + 5 + 4  # letters, pairs and threes, those that both texts have counted once
+
+
 def test_trees_see_gaps_as_gaps_and_thousands_of_shops_as_three_columns() -> None:
     rows = pd.DataFrame({"text": ["a", "b c", "c d"] * 2_000, "size": [np.nan, 1.0] * 3_000})
     rows["shop"] = [f"shop {row % 3_000}" for row in range(6_000)]

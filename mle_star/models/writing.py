@@ -1,0 +1,14 @@
+"""Texts as people write them: where words begin and end."""
+
+from __future__ import annotations
+
+import re
+
+UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
+"""A letter of a language that puts no space between words: Thai, Japanese, Chinese."""
+
+
+def count_words(text: str) -> float:
+    """Count words between spaces; where a language has no spaces, two letters are taken for a word."""
+    others, letters = UNSPACED.subn(" ", text)
+    return len(others.split()) + letters / 2
