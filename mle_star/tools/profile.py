@@ -22,7 +22,7 @@ from mle_star.models.metric import Metric
 from mle_star.models.metric_finder import find_metric
 from mle_star.models.metrics import resolve_metric
 from mle_star.tools.profile_columns import profile_columns, shorten
-from mle_star.tools.profile_files import Folder, Roles, find_roles, inventory, walk
+from mle_star.tools.profile_files import Folder, Roles, find_roles, inventory, sealed, walk
 from mle_star.tools.profile_images import Media, class_counts, find_media, profile_images, test_files
 from mle_star.tools.profile_modality import find_modality, measured
 from mle_star.tools.profile_split import measure_split
@@ -138,6 +138,9 @@ class _Inspection:
     def _check_data(self) -> None:
         has_training = self.train is not None or (self.media is not None and bool(self.media.train))
         if not has_training:
+            advice = next((told for folder in self.folders for name in folder.files if (told := sealed(name))), None)
+            if advice:
+                raise TaskError(f"there is no training data: {advice}")
             self.missing["train_file"] = HINTS["train_file"]
         has_test = self.test is not None or (
             self.media is not None and (bool(self.media.test) or self.sample is not None)

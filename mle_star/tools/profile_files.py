@@ -13,6 +13,9 @@ from mle_star.models.data_models import FileProfile
 
 TABLES = (".csv", ".parquet", ".tsv", ".jsonl", ".ndjson", ".json", ".pq", ".feather")
 PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst")
+SEALED = dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar"), "is packed: unpack it")
+SEALED |= dict.fromkeys((".xlsx", ".xls", ".ods"), "is a spreadsheet: save it as CSV")
+"""What holds data but cannot be read as it is, and what to do about it."""
 IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp"}
 AUDIO = {".wav", ".mp3", ".flac", ".ogg", ".aif", ".aiff", ".m4a"}
 DOCUMENTS = {".md", ".markdown", ".txt", ".rst", ".yaml", ".yml", ".pdf", ".html", ".py", ".ipynb"}
@@ -49,6 +52,12 @@ def suffix_of(name: str) -> str:
 
 def is_table(name: str) -> bool:
     return suffix_of(name) in TABLES
+
+
+def sealed(name: str) -> str | None:
+    """Say what to do with a file that has to be opened by hand first; None for any other. `x.tar.gz` is a `.tar`."""
+    advice = SEALED.get(suffix_of(name))
+    return f"{name} {advice}" if advice else None
 
 
 def walk(root: Path, depth: int = DEPTH) -> Iterator[Folder]:

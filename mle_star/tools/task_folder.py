@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from mle_star.models.data_models import Direction, Modality, TaskDescription, TaskType
 from mle_star.models.errors import TaskError
-from mle_star.tools.profile_files import has_data
+from mle_star.tools.profile_files import has_data, sealed
 
 DESCRIPTIONS = ("description", "task", "readme", "overview")
 SETTINGS = ("task.yaml", "task.yml")
@@ -43,7 +43,8 @@ def read_task_folder(path: str | Path) -> TaskDescription:
         if not folder.exists():
             raise TaskError(f"{folder}: there is no such folder")
         if not folder.is_dir():
-            raise TaskError(f"{folder} is a file: give the folder that holds the task's data")
+            advice = sealed(folder.name) or f"{folder.name} is a file"
+            raise TaskError(f"{advice}, and give the folder that holds the task's data")
         names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
         if not names:
             raise TaskError(f"{folder} is empty: it should hold the task's data and its description")

@@ -218,6 +218,17 @@ def test_a_broken_table_is_refused_in_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("spaceship.zip", "unpack it"), ("data.tar.gz", "unpack it"), ("train.xlsx", "save it as CSV")],
+)
+def test_what_has_to_be_opened_by_hand_first_is_named(tmp_path: Path, name: str, advice: str) -> None:
+    (tmp_path / name).write_bytes(b"")
+    for given in (tmp_path, tmp_path / name):
+        with pytest.raises(TaskError, match=f"{name}.* {advice}"):
+            inspect_task(TaskDescription.from_directory(given))
+
+
 def test_the_folders_own_description_and_settings_fill_the_gaps(tmp_path: Path) -> None:
     write(tmp_path, table())
     (tmp_path / "description.md").write_text("## Evaluation\nSubmissions are scored by the mean absolute error.")
