@@ -146,6 +146,12 @@ class DataProfile(Frozen):
 
     files: tuple[FileProfile, ...]
     train_file: str | None = None
+    more_train_files: tuple[str, ...] = ()
+    """Further files of the training table, of the same columns, where it is cut into several."""
+    labels_file: str | None = None
+    """The table that holds the target, where the training table does not."""
+    labels_key: str | None = None
+    """The column that joins the two; without one they have the same rows in the same order."""
     test_file: str | None = None
     train_rows: int | None = None
     test_rows: int | None = None

@@ -133,7 +133,7 @@ class TabularRecipes:
 
     def loading(self, facts: Facts) -> str:
         """Read the training table; find the columns whose numbers are written as text."""
-        text = f"train = {read_call(facts.profile.train_file or 'train.csv', facts)}\n"
+        text = f"{training_table(facts)}\n"
         text += LISTED_COLUMNS if _all_are_profiled(facts) else _shared_columns(facts)
         return f"{text}\n\n{parts.functions('tabular')['as_numbers']}\n\n\n{NUMBERS_FOUND}"
 
@@ -192,6 +192,23 @@ for name in train.columns.difference(TARGETS + DROP + DATES + TEXTS):
     known = train[name].dropna()
     if not pd.api.types.is_bool_dtype(known) and as_numbers(known).notna().mean() > 0.9:
         NUMERIC.append(name)"""
+
+
+def training_table(facts: Facts) -> str:
+    """Read `train`: one file or several alike, with the target, which may stand in a table of its own."""
+    profile = facts.profile
+    first, more = read_call(profile.train_file or "train.csv", facts), profile.more_train_files
+    calls = "".join(f"\n    {call}," for call in (first, *(read_call(file, facts) for file in more)))
+    lines = [f"train = pd.concat([{calls}\n], ignore_index=True)" if more else f"train = {first}"]
+    if profile.labels_file:
+        lines.append(f"labels = {read_call(profile.labels_file, facts)}")
+        key = profile.labels_key
+        lines.append(
+            f"train = train.merge(labels[[{key!r}, *TARGETS]], on={key!r})"
+            if key
+            else "train[TARGETS] = labels[TARGETS].to_numpy()"
+        )
+    return "\n".join(lines)
 
 
 def read_call(file: str, facts: Facts) -> str:

@@ -7,7 +7,7 @@ from mle_star.models.writing import UNSPACED
 from mle_star.offline.part_recipes import PartRecipes
 from mle_star.offline.recipe import Facts, Family, Idea
 from mle_star.offline.script import constants
-from mle_star.offline.tabular import read_call
+from mle_star.offline.tabular import read_call, training_table
 
 CLASSIFIERS = (
     Family(
@@ -156,7 +156,7 @@ class TextRecipes(PartRecipes):
 
     def loading(self, facts: Facts) -> str:
         """Read the training table."""
-        return f"train = {read_call(facts.profile.train_file or 'train.csv', facts)}"
+        return training_table(facts)
 
     def test_loading(self, facts: Facts) -> str:
         """Read the test table as the training table was read."""

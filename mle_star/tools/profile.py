@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ from mle_star.tools.profile_images import Media, class_counts, find_media, profi
 from mle_star.tools.profile_modality import find_modality, measured
 from mle_star.tools.profile_split import measure_split
 from mle_star.tools.profile_submission import sample_has_id, submission_format, submission_values
-from mle_star.tools.profile_tables import Table
+from mle_star.tools.profile_tables import Series, Table
 from mle_star.tools.profile_target import (
     Columns,
     check_fit,
@@ -63,15 +64,24 @@ class _Inspection:
         self.folders: list[Folder] = list(walk(self.root))
         self.roles: Roles = find_roles(self.folders)
         self.media: Media | None = find_media(self.folders)
-        self.train = self._table(self.roles.train)
+        self.train = self._training_table()
         self.test = self._table(self.roles.test)
         self.sample = self._table(self.roles.sample)
         self.labels: Table | None = None
+        self.labels_key: str | None = None
         self.warnings: list[str] = []
         self.missing: dict[str, str] = {}
 
     def _table(self, path: str | None) -> Table | None:
         return Table(self.root, path) if path else None
+
+    def _training_table(self) -> Table | None:
+        first = self._table(self.roles.train)
+        if first is None or not self.roles.more:
+            return first
+        more = [Table(self.root, path) for path in self.roles.more]
+        alike = [table for table in more if set(table.names) == set(first.names)]
+        return Series([first, *alike]) if alike else first
 
     def brief(self) -> TaskBrief:
         metric = self._metric()
@@ -100,6 +110,9 @@ class _Inspection:
         profile = DataProfile(
             files=self._files(),
             train_file=self.roles.train,
+            more_train_files=tuple(p.path for p in self.train.parts[1:]) if isinstance(self.train, Series) else (),
+            labels_file=self.labels.path if self.labels else None,
+            labels_key=self.labels_key,
             test_file=self.roles.test,
             train_rows=self.train.rows if self.train else sum(self._classes().values()) or None,
             test_rows=self._test_rows(),
@@ -149,7 +162,17 @@ class _Inspection:
             self.missing["test_file"] = HINTS["test_file"]
 
     def _names(self) -> Columns:
-        return Columns(*([] if table is None else table.names for table in (self.train, self.test, self.sample)))
+        train, sample = ([] if table is None else table.names for table in (self.train, self.sample))
+        return Columns(train, self._test_names, sample)
+
+    @cached_property
+    def _test_names(self) -> list[str]:
+        """The test's columns, without those of training that hold nothing there, as the target may."""
+        if self.train is None or self.test is None:
+            return [] if self.test is None else self.test.names
+        known, test = self.train.sample.notna().any(), self.test
+        empty = [n for n in test.names if known.get(n, False) and not test.sample[n].notna().any()]
+        return [n for n in test.names if n not in empty or test.column(n).notna().any()]
 
     def _id_column(self) -> str | None:
         given, names = self.task.id_column, self._names()
@@ -210,10 +233,15 @@ class _Inspection:
         if not all(name in table.names for name in targets):
             return False
         self.labels = table
-        key = id_column if id_column in table.names else None
-        self.warnings.append(
-            f"the target is in {table.path}, not in {self.roles.train}" + (f": join them on {key}" if key else "")
-        )
+        shared = [n for n in table.names if self.train and n in self.train.names and table.column(n).is_unique]
+        self.labels_key = key = id_column if id_column in shared else shared[0] if shared else None
+        if key is None and self.train is not None and table.rows != self.train.rows:
+            raise TaskError(
+                f"the target's table {table.path} has {table.rows:,} rows, {self.roles.train} has {self.train.rows:,}, "
+                "and no column joins them"
+            )
+        how = f"join them on {key}" if key else "their rows are in the same order"
+        self.warnings.append(f"the target is in {table.path}, not in {self.roles.train}: {how}")
         return True
 
     def _classes_of(self, name: str) -> list[str]:
@@ -256,7 +284,7 @@ class _Inspection:
         features = [n for n in self.train.names if n not in targets and n != id_column]
         if self.test is None:
             return features
-        there = set(self.test.names)
+        there = set(self._test_names)
         shared = [n for n in features if n in there]
         if only := [n for n in features if n not in there]:
             self.warnings.append(f"columns of training that the test lacks: {_listed(only)}")
@@ -318,7 +346,8 @@ class _Inspection:
 
     def _files(self) -> tuple[FileProfile, ...]:
         """The inventory, with rows, columns and dialect for tables."""
-        tables = {table.path: table for table in (self.train, self.test, self.sample, self.labels) if table}
+        train = self.train.parts if isinstance(self.train, Series) else [self.train]
+        tables = {table.path: table for table in (*train, self.test, self.sample, self.labels) if table}
         return tuple(measured(self.root, file, tables.get(file.path)) for file in inventory(self.root, self.folders))
 
 

@@ -13,6 +13,7 @@ from mle_star.models.data_models import FileProfile
 
 TABLES = (".csv", ".parquet", ".tsv", ".jsonl", ".ndjson", ".json", ".pq", ".feather")
 PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst")
+LABELS = re.compile(r"label|target|answer|solution|^y_|_y$")
 SEALED = dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar"), "is packed: unpack it")
 SEALED |= dict.fromkeys((".xlsx", ".xls", ".ods"), "is a spreadsheet: save it as CSV")
 """What holds data but cannot be read as it is, and what to do about it."""
@@ -32,7 +33,9 @@ class Roles(NamedTuple):
     test: str | None
     sample: str | None
     labels: str | None = None
-    """A second training table that holds only the target, such as train_labels.csv."""
+    """A second training table that holds only the target, such as train_labels.csv or y_train.csv."""
+    more: tuple[str, ...] = ()
+    """Where the training table is cut into several files, the others: train_2, or all of a folder `train`."""
 
 
 class Folder(NamedTuple):
@@ -130,14 +133,27 @@ def find_roles(folders: list[Folder]) -> Roles:
     tables.sort(key=lambda path: (path.count("/"), TABLES.index(suffix_of(path)), len(path), path))
     sample = next((t for t in tables if _is_sample(_stem(t))), None)
     tables = [t for t in tables if not _is_sample(_stem(t))]
-    labels = [t for t in tables if _part(t) == "train" and re.search(r"label|target|answer|solution", _stem(t))]
+    labels = [t for t in tables if _part(t) == "train" and LABELS.search(_stem(t))]
     train = _best(tables, "train")
     test = _best([t for t in tables if t != train], "test")
     rest = [t for t in tables if t not in (train, test) and not re.search(r"answer|solution|test", _stem(t))]
     if train is None and len(rest) == 1:
         train = rest[0]
     label = next((t for t in labels if t != train), None)
-    return Roles(train, test, sample, label)
+    return Roles(train, test, sample, label, _more(train, [t for t in tables if t not in labels]) if train else ())
+
+
+def _more(train: str, tables: list[str]) -> tuple[str, ...]:
+    """Further files of the training table: those of the same name but for its numbers, or of the folder `train`."""
+
+    def series(path: str) -> tuple[str, str] | None:
+        folder, stem = path.rpartition("/")[0], _stem(path)
+        if folder and not _says(stem):
+            return (folder, "") if _part(path) == "train" else None
+        return (folder, re.sub(r"\d+", "", stem)) if re.search(r"\d", stem) and "fold" not in stem else None
+
+    same = series(train)
+    return tuple(sorted(t for t in tables if same and t != train and series(t) == same))
 
 
 def _stem(path: str) -> str:
@@ -152,15 +168,15 @@ def _is_sample(stem: str) -> bool:
 
 def _part(path: str) -> str | None:
     """Tell whether a table's own name, or else its folder's, says train or test."""
-    for stem in (_stem(path), _stem(path.rsplit("/", 1)[0]) if "/" in path else ""):
-        words = stem.split("_")
-        if any(re.match(r"train(ing|set|data)?\d*$", word) for word in words) or stem.startswith("train"):
-            return "train"
-        if any(re.match(r"(test(ing|set|data)?|unlabell?ed|holdout)\d*$", word) for word in words) or stem.startswith(
-            "test"
-        ):
-            return "test"
-    return None
+    return _says(_stem(path)) or (_says(_stem(path.rsplit("/", 1)[0])) if "/" in path else None)
+
+
+def _says(stem: str) -> str | None:
+    words = stem.split("_")
+    if any(re.match(r"train(ing|set|data)?\d*$", word) for word in words) or stem.startswith("train"):
+        return "train"
+    test = any(re.match(r"(test(ing|set|data)?|unlabell?ed|holdout)\d*$", word) for word in words)
+    return "test" if test or stem.startswith("test") else None
 
 
 def _best(tables: list[str], part: str) -> str | None:
@@ -170,7 +186,7 @@ def _best(tables: list[str], part: str) -> str | None:
         stem = _stem(path)
         if stem in (part, f"{part}ing", f"{part}_set", f"{part}ing_set", f"{part}_data"):
             return (0, 0)
-        if re.search(r"label|target|answer|solution", stem):
+        if LABELS.search(stem):
             return (3, len(stem))
         return (1 if re.search(r"feature|value|data|input", stem) else 2, len(stem))
 

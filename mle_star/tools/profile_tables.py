@@ -199,6 +199,48 @@ class Table:
             yield stream
 
 
+class Series(Table):
+    """A table that is cut into several files of the same columns, read as one."""
+
+    def __init__(self, parts: Sequence[Table]) -> None:
+        super().__init__(parts[0].file.parent, parts[0].path)
+        self.parts = parts
+
+    @cached_property
+    def sample(self) -> pd.DataFrame:
+        """The first rows of each part.
+
+        Raises:
+            TaskError: A file cannot be read as a table.
+        """
+        most = _row_limit(len(self.parts[0].names)) // len(self.parts)
+        return _joined([part.sample.head(most) for part in self.parts])
+
+    @cached_property
+    def rows(self) -> int:
+        """How many rows the parts have together."""
+        return sum(part.rows for part in self.parts)
+
+    def load(self, names: Sequence[str]) -> None:
+        """Read several columns in one pass, for `column`."""
+        for part in self.parts:
+            part.load(names)
+        import pandas as pd
+
+        for name in names:
+            self._columns[name] = pd.concat([part.column(name) for part in self.parts], ignore_index=True)
+
+    def everything(self) -> pd.DataFrame:
+        """All parts, however large."""
+        return _joined([part.everything() for part in self.parts])
+
+
+def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.concat(frames, ignore_index=True)
+
+
 def _row_limit(columns: int) -> int:
     return max(LEAST_ROWS, min(MOST_ROWS, CELLS // max(columns, 1)))
 

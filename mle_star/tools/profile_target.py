@@ -232,7 +232,7 @@ def profile_target(kind: TaskType, columns: Sequence[pd.Series[Any]]) -> TargetP
             raise TaskError(f"the target {column.name} is empty in every row of the training data")
     if len(columns) == 1 and columns[0].nunique() == 1:
         raise TaskError(
-            f"the target {names[0]} is {columns[0].dropna().iloc[0]!r} in every row: nothing can be learned"
+            f"the target {names[0]} is {str(columns[0].dropna().iloc[0])!r} in every row: nothing can be learned"
         )
     missing = round(float(max(c.isna().mean() for c in columns)), 4)
     dtype = "str" if str(columns[0].dtype) in ("object", "string", "str") else str(columns[0].dtype)

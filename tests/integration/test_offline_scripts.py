@@ -245,3 +245,23 @@ def test_a_table_of_another_dialect_is_read_and_answered_in_the_samples_order(tm
     written = pd.read_csv(tmp_path / "final" / "submission.csv", dtype={"id": str}).set_index("id")["y"]
     truth = table.set_index("id")["y"][90:]
     assert root_mean_squared_error(truth, written[truth.index]) < 0.6 * truth.std()
+
+
+@pytest.mark.parametrize("key", ["row id", None])
+def test_features_in_several_files_and_answers_in_one_of_their_own_are_brought_together(
+    key: str | None, tmp_path: Path
+) -> None:
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(240, 3)), columns=list("abc"))
+    table["y"] = 10 * table["a"] + table["b"]
+    task = Task(tmp_path, table[:180], table[180:], "y", "rmse")
+    data = tmp_path / "input"
+    (data / "train.csv").unlink()
+    answers = task.train[[*([key] if key else []), "y"]]
+    answers = answers.sample(frac=1, random_state=0) if key else answers
+    answers.to_csv(data / "y_train.csv", index=False)
+    shown = task.train.drop(columns="y" if key else ["y", "row id"])
+    for number, part in enumerate((shown[:70], shown[70:])):
+        part.to_csv(data / f"X_train_{number}.csv", index=False)
+    assert task.facts.profile.train_rows == 180
+    written = submitted(task, candidates(task, 1)[0])
+    assert root_mean_squared_error(task.test["y"], written["y"]) < 0.4 * task.test["y"].std()

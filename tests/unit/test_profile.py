@@ -256,6 +256,62 @@ def test_a_target_in_a_table_of_its_own_is_found(tmp_path: Path) -> None:
     assert any("train_labels.csv" in warning for warning in brief.profile.warnings)
 
 
+@pytest.mark.parametrize("key", ["id", None])
+def test_features_and_answers_in_tables_of_their_own_are_joined(tmp_path: Path, key: str | None) -> None:
+    write(tmp_path, table())
+    train = pd.read_csv(tmp_path / "train.csv")
+    train[["id", "y"] if key else ["y"]].to_csv(tmp_path / "y_train.csv", index=False)
+    train.drop(columns="y").to_csv(tmp_path / "X_train.csv", index=False)
+    (tmp_path / "train.csv").unlink()
+    (tmp_path / "test.csv").rename(tmp_path / "X_test.csv")
+    profile = inspect(tmp_path).profile
+    assert (profile.train_file, profile.test_file) == ("X_train.csv", "X_test.csv")
+    assert (profile.labels_file, profile.labels_key) == ("y_train.csv", key)
+
+
+def test_answers_that_no_column_joins_and_of_another_length_are_refused(tmp_path: Path) -> None:
+    write(tmp_path, table())
+    train = pd.read_csv(tmp_path / "train.csv")
+    train[["y"]].head(50).to_csv(tmp_path / "y_train.csv", index=False)
+    train.drop(columns="y").to_csv(tmp_path / "train.csv", index=False)
+    with pytest.raises(TaskError, match=r"y_train\.csv has 50 rows"):
+        inspect(tmp_path)
+
+
+@pytest.mark.parametrize("names", [("train_1.csv", "train_2.csv"), ("train/march.csv", "train/april.csv")])
+def test_a_training_table_in_several_files_is_one(tmp_path: Path, names: tuple[str, str]) -> None:
+    write(tmp_path, table().assign(y=[0.5] * 200 + [1.5] * 100))
+    train = pd.read_csv(tmp_path / "train.csv")
+    (tmp_path / "train.csv").unlink()
+    (tmp_path / "train").mkdir()
+    for name, part in zip(names, (train[:60], train[60:]), strict=True):
+        part.to_csv(tmp_path / name, index=False)
+    profile = inspect(tmp_path).profile
+    assert {profile.train_file, *profile.more_train_files} == set(names)
+    assert profile.train_rows == len(train)
+    assert sorted(file.rows or 0 for file in profile.files if file.path in names) == [60, len(train) - 60]
+
+
+def test_a_table_of_the_same_series_but_of_other_columns_is_no_part_of_it(tmp_path: Path) -> None:
+    write(tmp_path, table())
+    (tmp_path / "train.csv").rename(tmp_path / "train_1.csv")
+    pd.DataFrame({"shop": range(5)}).to_csv(tmp_path / "train_2.csv", index=False)
+    assert inspect(tmp_path).profile.more_train_files == ()
+
+
+@pytest.mark.parametrize("has_sample", [True, False])
+def test_a_column_that_is_empty_in_the_test_is_not_there(tmp_path: Path, has_sample: bool) -> None:
+    write(tmp_path, table())
+    test = pd.read_csv(tmp_path / "test.csv").assign(y=np.nan, a=np.nan)
+    test.to_csv(tmp_path / "test.csv", index=False)
+    if not has_sample:
+        (tmp_path / "sample_submission.csv").unlink()
+    (tmp_path / "description.md").write_text("The target is `y`.")
+    brief = inspect(tmp_path)
+    assert brief.task.target == "y"
+    assert "a" not in [c.name for c in brief.profile.columns]
+
+
 # --- targets --------------------------------------------------------------------------------------------------------
 
 
