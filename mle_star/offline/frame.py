@@ -281,11 +281,18 @@ def validation(facts: Facts, recipes: Recipes, *, has_dates: bool) -> str:
         score,
         frame_part("cross_fitted"),
         frame_part("evaluate", evaluation),
-        MAIN,
+        *([frame_part("absolute_pays")] if settles_loss(facts, recipes) else []),
+        MAIN.replace("\n", f"\n{PILOT}\n", 1) if settles_loss(facts, recipes) else MAIN,
     ]
     return "\n\n\n".join(parts)
 
 
+def settles_loss(facts: Facts, recipes: Recipes) -> bool:
+    """Whether a script finds out by which errors its boosters learn: one for tables, where absolute ones are judged."""
+    return recipes.name == "tabular" and metrics.absolute_loss(facts) and len(facts.targets) == 1
+
+
+PILOT = "ABSOLUTE_LOSS = absolute_pays(rows, target)"
 MAIN = """\
 rows = build(train)
 parts, held = out_of_fold(rows, target, MODELS)

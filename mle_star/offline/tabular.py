@@ -170,6 +170,8 @@ class TabularRecipes:
         if name in {family.model for family in FAMILIES}:
             if name in {"lightgbm", "xgboost", "catboost"}:
                 return ("spread", "hold_back")
+            if name in {"extra_trees", "random_forest"}:
+                return ("spread", "settled")
             return ("spread", "fewer") if name in {"linear", "kernel_machine", "nearest_neighbours"} else ("spread",)
         return ()
 
