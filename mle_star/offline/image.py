@@ -8,7 +8,7 @@ from mle_star.models.data_models import ImageProfile
 from mle_star.offline.part_recipes import PartRecipes
 from mle_star.offline.recipe import Facts, Family, Idea
 from mle_star.offline.script import constants
-from mle_star.offline.tabular import read_call
+from mle_star.offline.tabular import read_call, shared_columns, training_table
 
 SVM = Family(
     "Support vector machine on gradient histograms",
@@ -61,6 +61,7 @@ LINEAR = Family(
 CLASSIFIERS = (SVM, GAUSSIANS, NETWORK, PATCHES, TREES, LINEAR, NEIGHBOURS, BOOSTING)
 REGRESSORS = (SVM, NETWORK, BOOSTING, PATCHES, KERNEL, TREES, LINEAR, NEIGHBOURS)
 
+LISTS = ("TARGETS", "DROP", "NUMBERS", "CATEGORIES")
 NEEDS = {
     "file_shape": (),
     "colours": ("read_images",),
@@ -117,8 +118,8 @@ class ImageRecipes(PartRecipes):
         """Read the table and find each row's file; or list the files, whose folder or name tells the class."""
         images = images_of(facts)
         if facts.profile.train_file and images.column:
-            call = table_call(facts.profile.train_file, facts)
-            return f'train = {call}\ntrain["image path"] = {paths_of("train", images.column, images.train_pattern)}'
+            table = f"{training_table(facts, table_call)}\n{shared_columns(facts, *LISTS)}".rstrip()
+            return f'{table}\ntrain["image path"] = {paths_of("train", images.column, images.train_pattern)}'
         folder = PurePosixPath(images.train_pattern).parent
         if facts.profile.train_file:
             return linked("train", facts.profile.train_file, str(folder), facts)
@@ -177,7 +178,8 @@ def listing(name: str, pattern: str) -> str:
 def linked(table: str, file: str, folder: str, facts: Facts) -> str:
     """Read a table whose identifiers name the image files in one way or another."""
     names = id_columns(facts) or [c.name for c in facts.profile.columns if c.kind in {"path", "id"}] or ["id"]
-    kept = "" if table == "train" else f"[[{names[0]!r}]]" if file != facts.profile.test_file else ""
+    kept = f"[[{names[0]!r}]]" if file != facts.profile.test_file else ""
+    read = training_table(facts, table_call) if table == "train" else f"{table} = {table_call(file, facts)}{kept}"
     return f"""\
 from glob import glob
 
@@ -185,7 +187,7 @@ from glob import glob
 # An identifier may be a path, a file's name, or that without its ending.
 found = {{os.path.splitext(os.path.basename(path))[0]: path for path in paths}}
 found |= {{os.path.basename(path): path for path in paths}}
-{table} = {table_call(file, facts)}{kept}
+{read}
 {table}["image path"] = [found[os.path.basename(name)] for name in {table}[{names[0]!r}].astype(str)]"""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from mle_star.models.data_models import ColumnProfile
 from mle_star.offline import parts
@@ -133,8 +134,7 @@ class TabularRecipes:
 
     def loading(self, facts: Facts) -> str:
         """Read the training table; find the columns whose numbers are written as text."""
-        text = f"{training_table(facts)}\n"
-        text += LISTED_COLUMNS if _all_are_profiled(facts) else _shared_columns(facts)
+        text = f"{training_table(facts)}\n{shared_columns(facts, *LISTS)}"
         return f"{text}\n\n{parts.functions('tabular')['as_numbers']}\n\n\n{NUMBERS_FOUND}"
 
     def test_loading(self, facts: Facts) -> str:
@@ -182,11 +182,8 @@ class TabularRecipes:
         return tuple(idea for idea in IDEAS if idea.block == block)
 
 
-LISTED_COLUMNS = """\
-# Columns that only training rows have cannot be used: the listed ones are all that test rows have as well.
-LISTED = {*TARGETS, *DROP, *DATES, *TEXTS, *CODES, *NUMBERS, *CATEGORIES}
-train = train[[name for name in train.columns if name in LISTED]]
-"""
+LISTS = ("TARGETS", "DROP", "DATES", "TEXTS", "CODES", "NUMBERS", "CATEGORIES")
+"""The constants that name all columns of a table that a script knows of."""
 
 NUMBERS_FOUND = """\
 NUMERIC = []  # columns of which nearly all values are numbers, written as numbers or as text
@@ -196,20 +193,24 @@ for name in train.columns.difference(TARGETS + DROP + DATES + TEXTS):
         NUMERIC.append(name)"""
 
 
-def training_table(facts: Facts) -> str:
-    """Read `train`: one file or several alike, with the target, which may stand in a table of its own."""
-    profile = facts.profile
-    first, more = read_call(profile.train_file or "train.csv", facts), profile.more_train_files
-    calls = "".join(f"\n    {call}," for call in (first, *(read_call(file, facts) for file in more)))
+def training_table(facts: Facts, read: Callable[[str, Facts], str] | None = None) -> str:
+    """Read `train`: one file or several alike, with the target, which may stand in a table of its own.
+
+    `read` writes the expression that reads a file, `read_call` if it is not given.
+    """
+    profile, read = facts.profile, read or read_call
+    first, more = read(profile.train_file or "train.csv", facts), profile.more_train_files
+    calls = "".join(f"\n    {call}," for call in (first, *(read(file, facts) for file in more)))
     lines = [f"train = pd.concat([{calls}\n], ignore_index=True)" if more else f"train = {first}"]
     if profile.labels_file:
-        lines.append(f"labels = {read_call(profile.labels_file, facts)}")
+        lines.append(f"labels = {read(profile.labels_file, facts)}")
         key = profile.labels_key
-        lines.append(
-            f"train = train.merge(labels[[{key!r}, *TARGETS]], on={key!r})"
-            if key
-            else "train[TARGETS] = labels[TARGETS].to_numpy()"
-        )
+        if key:
+            as_text = '.astype("str").str.removesuffix(".0")'
+            lines.append(f"labels = labels.set_index(labels[{key!r}]{as_text})")
+            lines.append(f"train[TARGETS] = labels[TARGETS].reindex(train[{key!r}]{as_text}).to_numpy()")
+        else:
+            lines.append("train[TARGETS] = labels[TARGETS].to_numpy()")
     return "\n".join(lines)
 
 
@@ -247,10 +248,17 @@ def _all_are_profiled(facts: Facts) -> bool:
     return bool(profile.columns and profile.test_file) and profile.more_columns is None
 
 
-def _shared_columns(facts: Facts) -> str:
-    """Leave out what the test lacks, by the names of its columns: where the profile does not name all of them."""
+def shared_columns(facts: Facts, *lists: str) -> str:
+    """Leave out what the test lacks: all that these lists do not name; of very many columns, by the test's header."""
     if not facts.profile.test_file:
         return ""
+    if _all_are_profiled(facts):
+        return (
+            "# Columns that only training rows have cannot be used: "
+            "the listed ones are all that test rows have as well.\n"
+            f"LISTED = {{{', '.join(f'*{name}' for name in lists)}}}\n"
+            "train = train[[name for name in train.columns if name in LISTED]]\n"
+        )
     header = read_call(facts.profile.test_file, facts).replace("low_memory=False", "nrows=0")
     return (
         "# Columns that only training rows have cannot be used.\n"

@@ -7,7 +7,7 @@ from mle_star.models.writing import UNSPACED
 from mle_star.offline.part_recipes import PartRecipes
 from mle_star.offline.recipe import Facts, Family, Idea
 from mle_star.offline.script import constants
-from mle_star.offline.tabular import read_call, training_table
+from mle_star.offline.tabular import read_call, shared_columns, training_table
 
 CLASSIFIERS = (
     Family(
@@ -106,6 +106,7 @@ REGRESSORS = (
     ),
 )  # fmt: skip
 
+LISTS = ("TARGETS", "DROP", "TEXTS", "NUMBERS", "CATEGORIES", "DATES")
 NEEDS = {
     "date_parts": ("as_dates",),
     "beside": ("as_numbers",),
@@ -156,7 +157,7 @@ class TextRecipes(PartRecipes):
 
     def loading(self, facts: Facts) -> str:
         """Read the training table."""
-        return training_table(facts)
+        return f"{training_table(facts)}\n{shared_columns(facts, *LISTS)}".rstrip()
 
     def test_loading(self, facts: Facts) -> str:
         """Read the test table as the training table was read."""

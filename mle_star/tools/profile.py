@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +29,7 @@ from mle_star.tools.profile_images import Media, class_counts, find_media, profi
 from mle_star.tools.profile_modality import find_modality, measured
 from mle_star.tools.profile_split import measure_split
 from mle_star.tools.profile_submission import sample_has_id, submission_format, submission_values
-from mle_star.tools.profile_tables import Series, Table
+from mle_star.tools.profile_tables import Series, Table, joins, repeats
 from mle_star.tools.profile_target import (
     Columns,
     check_fit,
@@ -64,12 +65,12 @@ class _Inspection:
         self.folders: list[Folder] = list(walk(self.root))
         self.roles: Roles = find_roles(self.folders)
         self.media: Media | None = find_media(self.folders)
-        self.train = self._training_table()
         self.test = self._table(self.roles.test)
         self.sample = self._table(self.roles.sample)
         self.labels: Table | None = None
         self.labels_key: str | None = None
         self.warnings: list[str] = []
+        self.train = self._training_table()
         self.missing: dict[str, str] = {}
 
     def _table(self, path: str | None) -> Table | None:
@@ -79,9 +80,15 @@ class _Inspection:
         first = self._table(self.roles.train)
         if first is None or not self.roles.more:
             return first
-        more = [Table(self.root, path) for path in self.roles.more]
-        alike = [table for table in more if set(table.names) == set(first.names)]
-        return Series([first, *alike]) if alike else first
+        parts = [first]
+        for table in (Table(self.root, path) for path in self.roles.more):
+            if set(table.names) != set(first.names):
+                continue
+            if any(repeats(part, table) for part in parts):
+                self.warnings.append(f"{table.path} repeats rows of other training files: it is left out")
+            else:
+                parts.append(table)
+        return Series(parts) if len(parts) > 1 else first
 
     def brief(self) -> TaskBrief:
         metric = self._metric()
@@ -162,8 +169,7 @@ class _Inspection:
             self.missing["test_file"] = HINTS["test_file"]
 
     def _names(self) -> Columns:
-        train, sample = ([] if table is None else table.names for table in (self.train, self.sample))
-        return Columns(train, self._test_names, sample)
+        return Columns(*([] if table is None else table.names for table in (self.train, self.test, self.sample)))
 
     @cached_property
     def _test_names(self) -> list[str]:
@@ -204,10 +210,13 @@ class _Inspection:
             if self.media is not None and self._classes():
                 asked = [n for n in names.sample if n != id_column]
                 return (asked[0],) if len(asked) == 1 else ("label",)
-        elif (found := find_target(names, id_column, self._classes_of, self.task.description)) or (
-            found := self._target_in_labels(names, id_column)
-        ):
-            return found
+        else:
+            # The test may have a column for the target, with nothing in it.
+            for columns in (names, names._replace(test=self._test_names)):
+                if found := find_target(columns, id_column, self._classes_of, self.task.description):
+                    return found
+            if found := self._target_in_labels(names, id_column):
+                return found
         hint = HINTS["target"]
         if names.train:
             hint = hint.replace("not found:", f"not found among {_listed(names.train)}:")
@@ -233,12 +242,18 @@ class _Inspection:
         if not all(name in table.names for name in targets):
             return False
         self.labels = table
-        shared = [n for n in table.names if self.train and n in self.train.names and table.column(n).is_unique]
-        self.labels_key = key = id_column if id_column in shared else shared[0] if shared else None
-        if key is None and self.train is not None and table.rows != self.train.rows:
+        if self.train is None:
+            return True
+        keys = sorted((n for n in table.names if n in self.train.names), key=lambda n: n != id_column)
+        self.labels_key = key = next((n for n in keys if joins(self.train.column(n), table.column(n))), None)
+        if key is None and table.rows != self.train.rows:
             raise TaskError(
                 f"the target's table {table.path} has {table.rows:,} rows, {self.roles.train} has {self.train.rows:,}, "
-                "and no column joins them"
+                "and no column has one value for each row of both"
+            )
+        if key is None and isinstance(self.train, Series) and not re.search(r"\d", self.train.path):
+            raise TaskError(
+                f"no column joins {table.path} with {self.train.path} and the files beside it, whose order is not known"
             )
         how = f"join them on {key}" if key else "their rows are in the same order"
         self.warnings.append(f"the target is in {table.path}, not in {self.roles.train}: {how}")

@@ -124,11 +124,9 @@ def find_roles(folders: list[Folder]) -> Roles:
     tables = [
         _join(f.path, name)
         for f in folders
-        if f.path.count("/") < 2
-        and (not f.path or not re.search(r"answer|solution|private", f.path.lower()))
-        and sum(map(is_table, f.files)) <= MANY
+        if f.path.count("/") < 2 and (not f.path or not re.search(r"answer|solution|private", f.path.lower()))
         for name in f.files
-        if is_table(name)
+        if is_table(name) and _may_play(name, sum(map(is_table, f.files)))
     ]
     tables.sort(key=lambda path: (path.count("/"), TABLES.index(suffix_of(path)), len(path), path))
     sample = next((t for t in tables if _is_sample(_stem(t))), None)
@@ -140,11 +138,18 @@ def find_roles(folders: list[Folder]) -> Roles:
     if train is None and len(rest) == 1:
         train = rest[0]
     label = next((t for t in labels if t != train), None)
-    return Roles(train, test, sample, label, _more(train, [t for t in tables if t not in labels]) if train else ())
+    parts = _series(train, [t for t in tables if t not in labels]) if train else []
+    return Roles(parts[0] if parts else None, test, sample, label, tuple(parts[1:]))
 
 
-def _more(train: str, tables: list[str]) -> tuple[str, ...]:
-    """Further files of the training table: those of the same name but for its numbers, or of the folder `train`."""
+def _may_play(name: str, beside: int) -> bool:
+    """Tell whether a table may be more than one of many alike: among very many none is, whatever it is called."""
+    stem = _stem(name)
+    return beside <= MANY or (beside <= MOST_FILES and (_says(stem) is not None or _is_sample(stem)))
+
+
+def _series(train: str, tables: list[str]) -> list[str]:
+    """The training table's files, in order: of the same name but for its numbers, or those of the folder `train`."""
 
     def series(path: str) -> tuple[str, str] | None:
         folder, stem = path.rpartition("/")[0], _stem(path)
@@ -152,8 +157,13 @@ def _more(train: str, tables: list[str]) -> tuple[str, ...]:
             return (folder, "") if _part(path) == "train" else None
         return (folder, re.sub(r"\d+", "", stem)) if re.search(r"\d", stem) and "fold" not in stem else None
 
+    def in_order(path: str) -> list[tuple[int, str]]:
+        return [(int(piece), "") if piece.isdigit() else (0, piece) for piece in re.split(r"(\d+)", path)]
+
     same = series(train)
-    return tuple(sorted(t for t in tables if same and t != train and series(t) == same))
+    if same is None:
+        return [train]
+    return sorted((t for t in tables if series(t) == same and suffix_of(t) == suffix_of(train)), key=in_order)
 
 
 def _stem(path: str) -> str:

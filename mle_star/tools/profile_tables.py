@@ -235,6 +235,21 @@ class Series(Table):
         return _joined([part.everything() for part in self.parts])
 
 
+def repeats(one: Table, other: Table) -> bool:
+    """Tell whether most rows of the smaller of two tables stand in the other as well: a copy, or a part of it."""
+    names = one.names
+    parts = [table.sample[names].astype("str").drop_duplicates() for table in (one, other)]
+    return bool(_joined(parts).duplicated().sum() > 0.5 * min(map(len, parts)))
+
+
+def joins(one: pd.Series[Any], other: pd.Series[Any]) -> bool:
+    """Tell whether two columns name the rows of two tables: each value once, and nearly all of the first found."""
+    if not (one.is_unique and other.is_unique):
+        return False
+    ones, others = (column.astype("str").str.removesuffix(".0") for column in (one, other))
+    return bool(ones.isin(others).mean() >= 0.95)
+
+
 def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
     import pandas as pd
 

@@ -215,6 +215,14 @@ def test_codes_that_are_unlike_in_every_row_tell_by_their_parts(tmp_path: Path) 
     submitted(task, script)
 
 
+def test_the_number_in_a_code_that_counts_the_rows_is_no_feature(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    table = pd.DataFrame({"code": [f"FL-{row:04}" for row in range(240)], "x": generator.normal(size=240)})
+    table["y"] = np.where(np.arange(240) < 120, "yes", "no")  # as training tables are sorted at times
+    task = Task(tmp_path, table, table.assign(code=[f"FL-{row:04}" for row in range(500, 740)]), "y", "auc_roc")
+    assert (ran(task, candidates(task, 1)[0]).score or 1) < 0.7
+
+
 def test_texts_without_spaces_are_read_beside_numbers(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     words = ["房间", "早餐", "位置", "服务", "干净", "安静", "地铁", "很远", "价格", "漂亮"]

@@ -299,6 +299,67 @@ def test_a_table_of_the_same_series_but_of_other_columns_is_no_part_of_it(tmp_pa
     assert inspect(tmp_path).profile.more_train_files == ()
 
 
+def in_parts(folder: Path, names: list[str], **answers: list[str]) -> pd.DataFrame:
+    """Cut the training table of `folder` into parts of these names, and its answers into tables of their own."""
+    train = pd.read_csv(folder / "train.csv")
+    (folder / "train.csv").unlink()
+    shown = train.drop(columns="y") if answers else train
+    for number, name in enumerate(names):
+        (folder / name).parent.mkdir(exist_ok=True)
+        shown.iloc[number * len(train) // len(names) : (number + 1) * len(train) // len(names)].to_csv(
+            folder / name, index=False
+        )
+    for name, columns in answers.items():
+        train[columns].to_csv(folder / f"{name}.csv", index=False)
+    return train
+
+
+def test_the_parts_of_a_training_table_stand_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    names = [f"X_train_{number}.csv" for number in range(1, 12)]
+    in_parts(write(tmp_path, table()), names, y_train=["y"])
+    profile = inspect(tmp_path).profile
+    assert [profile.train_file, *profile.more_train_files] == names
+
+
+def test_answers_by_position_are_refused_where_the_parts_have_no_order(tmp_path: Path) -> None:
+    in_parts(write(tmp_path, table()), ["train/march.csv", "train/april.csv"], y_train=["y"])
+    with pytest.raises(TaskError, match="whose order is not known"):
+        inspect(tmp_path)
+
+
+def test_a_column_that_does_not_name_the_same_rows_joins_no_tables(tmp_path: Path) -> None:
+    train = in_parts(write(tmp_path, table().assign(number=RNG(3).permutation(300))), ["X_train.csv"], y_train=["y"])
+    train[["y"]].assign(number=range(len(train))).to_csv(tmp_path / "y_train.csv", index=False)
+    assert inspect(tmp_path).profile.labels_key is None
+
+
+@pytest.mark.parametrize("names", [("train_10k.csv", "train_100k.csv"), ("train_v1.csv", "train_v2.csv")])
+def test_a_copy_of_the_training_table_is_no_part_of_it(tmp_path: Path, names: tuple[str, str]) -> None:
+    write(tmp_path, table())
+    train = pd.read_csv(tmp_path / "train.csv")
+    (tmp_path / "train.csv").unlink()
+    for name, rows in zip(names, (60, len(train)), strict=True):
+        train.head(rows).to_csv(tmp_path / name, index=False)
+    profile = inspect(tmp_path).profile
+    assert profile.more_train_files == ()
+    assert any("repeats rows" in warning for warning in profile.warnings)
+
+
+def test_one_table_in_two_formats_is_one_table(tmp_path: Path) -> None:
+    write(tmp_path, table())
+    train = pd.read_csv(tmp_path / "train.csv")
+    (tmp_path / "train.csv").rename(tmp_path / "train_2024.csv")
+    train.to_parquet(tmp_path / "train_2024.parquet")
+    assert inspect(tmp_path).profile.train_rows == len(train)
+
+
+def test_a_feature_that_is_empty_in_the_test_is_not_taken_for_the_target(tmp_path: Path) -> None:
+    write(tmp_path, table().rename(columns={"a": "class", "y": "price"}), target="price", sample=False)
+    test = pd.read_csv(tmp_path / "test.csv").assign(**{"class": np.nan})
+    test.to_csv(tmp_path / "test.csv", index=False)
+    assert inspect(tmp_path).task.target == "price"
+
+
 @pytest.mark.parametrize("has_sample", [True, False])
 def test_a_column_that_is_empty_in_the_test_is_not_there(tmp_path: Path, has_sample: bool) -> None:
     write(tmp_path, table())

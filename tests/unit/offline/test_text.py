@@ -103,6 +103,20 @@ def test_amounts_that_are_written_for_people_are_numbers_beside_texts() -> None:
     assert side["price"].isna().tolist() == [False, False, True, True]
 
 
+@pytest.mark.parametrize(
+    ("column", "numbers"),
+    [
+        (pd.Series(["12.5 %", "1", None], dtype="string"), [12.5, 1.0, np.nan]),
+        (pd.Series(["$1,234", "x"], dtype="string[pyarrow]"), [1234.0, np.nan]),
+        (pd.Series([True, None, False]), [1.0, np.nan, 0.0]),
+        (pd.Series([pd.Timestamp("2020-01-01"), pd.NaT]), [np.nan, np.nan]),
+        (pd.Series(["a", 1, "2"]), [np.nan, 1.0, 2.0]),
+    ],
+)
+def test_numbers_are_read_whatever_a_column_is_made_of(column: pd.Series[Any], numbers: list[float]) -> None:
+    np.testing.assert_array_equal(part("as_numbers")(column), numbers)
+
+
 def test_where_words_are_not_told_apart_each_letter_is_read_as_one() -> None:
     column = TEXT.model_copy(update={"examples": ("房间干净",)})
     rows = pd.DataFrame({"text": ["房间干净", "房间漂亮"]})
