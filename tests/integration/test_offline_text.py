@@ -151,11 +151,13 @@ def strings(kind: str, rows: int) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["string", "label"])
 
 
-@pytest.mark.parametrize("kind", ["molecules", "Chinese", "addresses"])
-def test_strings_without_words_that_are_all_unlike_are_read_by_their_letters(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(("kind", "told"), [("molecules", "id"), ("Chinese", "text"), ("addresses", "id")])
+def test_strings_without_words_that_are_all_unlike_are_read_by_their_letters(
+    tmp_path: Path, kind: str, told: str
+) -> None:
     table = strings(kind, 1_500)
     task = Task(tmp_path, table[:1_300].copy(), table[1_300:].copy(), "label", "accuracy")
-    assert [column.kind for column in task.facts.profile.columns] == ["id"]
+    assert [column.kind for column in task.facts.profile.columns] == [told]
     assert task.facts.task.data_modality == "text"
     script = merged_cards(task.brief, 3)
     assert "def letter_matrix(" in script
