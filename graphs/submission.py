@@ -1,7 +1,8 @@
 """From solutions to a submission: the first in line that can be made to predict the test set.
 
 It is used twice: for each path's first solution, beside the refinement, so that there is a submission early on; and for
-the winner at the end, with the other solutions behind it.
+the winner at the end, with the other solutions behind it. Where one that is sure to be in time goes first, the better
+one is tried after it, in the time that is left.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ def next_in_line(state: SubmissionState) -> Line:
 
 def has_script(state: SubmissionState) -> Line | Literal["run"]:
     """Run the submission script, if it could be written."""
-    return "run" if state["draft"] else next_in_line(state)
+    if state["draft"]:
+        return "run"
+    return "none left" if state.get("hopes") else next_in_line(state)
 
 
 async def finish(state: SubmissionState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
@@ -46,7 +49,12 @@ async def finish(state: SubmissionState, runtime: Runtime[MLEStarConfig]) -> dic
     source = state["ranked"][state["submitted"] - 1]
     run.clock.submitted(source.step, outcome.result.seconds)
     await run.keep(source, outcome.result)
-    return _came_from(state, run, state["submitted"] - 1) | {"history": history, "submissions": [source]}
+    came = _came_from(state, run, state["submitted"] - 1) | {"history": history, "submissions": [source]}
+    metric = (await run.brief()).metric
+    for place, solution in enumerate(state["ranked"][state["submitted"] :], start=state["submitted"]):
+        if metric.is_better(solution.score, source.score) and run.clock.may_submit(solution.step):
+            return came | {"submitted": place, "hopes": True}
+    return came | {"hopes": False}
 
 
 async def take(state: SubmissionState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
@@ -67,8 +75,10 @@ def _came_from(state: SubmissionState, run: Run, index: int) -> dict[str, Any]:
 
 
 def is_valid(state: SubmissionState) -> Line | Literal["valid"]:
-    """End with the first valid submission."""
-    return "valid" if state["outcome"].result.ok else next_in_line(state)
+    """End with the first valid submission, but for a better solution that there is time to try."""
+    if state["outcome"].result.ok:
+        return "next solution" if state["hopes"] else "valid"
+    return "valid" if state.get("hopes") else next_in_line(state)
 
 
 def draw_up(execute: str) -> StateGraph[SubmissionState, MLEStarConfig, SubmissionInput, SubmissionOutput]:

@@ -234,7 +234,7 @@ class SubmissionInput(TypedDict):
     path: NotRequired[int]
     """Which path's first solution this is; none for the submission at the end."""
     ranked: tuple[Solution, ...]
-    """Best first: what to submit if the one before can't be."""
+    """Best first, but for those that are likely to be late: what to submit if the one before can't be."""
     ready: tuple[str, ...]
     """The steps of solutions of which a valid submission is there already."""
 
@@ -250,6 +250,8 @@ class SubmissionOutput(Accounting):
 class SubmissionState(SubmissionInput, SubmissionOutput):
     submitted: int
     """How many solutions were tried."""
+    hopes: bool
+    """There is a valid submission, and a better solution, which is likely to be late, is tried in the time left."""
     draft: Draft | None
     outcome: Outcome
 

@@ -63,6 +63,10 @@ class Clock:
         takes = MARGIN * self._submission_takes * self._took.get(step, 0.0)
         return max(0.0, takes - self.left("submission"))
 
+    def may_submit(self, step: str) -> bool:
+        """Tell whether there is time to try: the submission's script takes as long as the solution's own, at least."""
+        return not self.stopped and self.left("submission") > self._took.get(step, 0.0)
+
     def scored(self, step: str, seconds: float) -> None:
         """Learn how long the script of a solution took."""
         self._took[step] = seconds

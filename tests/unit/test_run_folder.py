@@ -282,6 +282,9 @@ async def test_a_submission_is_late_when_it_is_likely_to_take_more_than_the_time
     run.clock.scored("p1.merge1", 50)
     times.append(now)
     assert run.clock.late("p1.merge1") == pytest.approx(late)
+    assert run.clock.may_submit("p1.merge1")
+    times.append(now + 960)
+    assert not run.clock.may_submit("p1.merge1")
     assert Run("r2", MLEStarConfig(out_dir=tmp_path, time_limit=None)).clock.late("p1.merge1") == 0.0
 
 
