@@ -42,8 +42,15 @@ def good_replies() -> dict[str, Reply]:
     def subsampling(prompt: str) -> str:
         return json.dumps({"code_block": section(prompt, "script").splitlines()[2]})
 
+    def extraction(prompt: str) -> str:
+        """Quote a line that the script has once: a hostile reply may have become the script."""
+        lines = [line.strip() for line in section(prompt, "script").splitlines()]
+        block = next(line for line in lines[2:] + lines if line and lines.count(line) == 1)
+        return json.dumps({"code_block": block, "plan": "first plan"})
+
     return default_replies(
         candidate_evaluator=candidate,
+        extractor=extraction,
         debugger=lambda p: fenced(script(0.5, "repaired = True")),
         leakage_detect=lambda p: json.dumps({"verdict": "leakage", "code_block": "prepared = 1", "reason": "r"})
         if "prepared = 1" in p else json.dumps({"verdict": "no leakage", "code_block": "prepared = 2", "reason": ""}),
