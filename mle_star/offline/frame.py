@@ -281,8 +281,7 @@ def validation(facts: Facts, recipes: Recipes, *, has_dates: bool) -> str:
         score,
         frame_part("cross_fitted"),
         frame_part("evaluate", evaluation),
-        *([frame_part("absolute_pays")] if settles_loss(facts, recipes) else []),
-        MAIN.replace("\n", f"\n{PILOT}\n", 1) if settles_loss(facts, recipes) else MAIN,
+        *([frame_part("absolute_pays"), MAIN_WITH_TRIAL] if settles_loss(facts, recipes) else [MAIN]),
     ]
     return "\n\n\n".join(parts)
 
@@ -292,9 +291,9 @@ def settles_loss(facts: Facts, recipes: Recipes) -> bool:
     return recipes.name == "tabular" and metrics.absolute_loss(facts) and len(facts.targets) == 1
 
 
-PILOT = "ABSOLUTE_LOSS = absolute_pays(rows, target)"
 MAIN = """\
 rows = build(train)
 parts, held = out_of_fold(rows, target, MODELS)
 validation_score = evaluate(parts, target[held])
 print(f"Final Validation Performance: {validation_score}")"""
+MAIN_WITH_TRIAL = MAIN.replace("\n", "\nABSOLUTE_LOSS = absolute_pays(rows, target)\n", 1)

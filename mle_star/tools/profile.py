@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -27,9 +26,10 @@ from mle_star.tools.profile_columns import profile_columns, shorten
 from mle_star.tools.profile_files import Folder, Roles, find_roles, inventory, sealed, walk
 from mle_star.tools.profile_images import Media, class_counts, find_media, profile_images, test_files
 from mle_star.tools.profile_modality import find_modality, measured
+from mle_star.tools.profile_parts import Series, labels_key, training_table
 from mle_star.tools.profile_split import measure_split
 from mle_star.tools.profile_submission import sample_has_id, submission_format, submission_values
-from mle_star.tools.profile_tables import Series, Table, joins, repeats
+from mle_star.tools.profile_tables import Table
 from mle_star.tools.profile_target import (
     Columns,
     check_fit,
@@ -77,18 +77,11 @@ class _Inspection:
         return Table(self.root, path) if path else None
 
     def _training_table(self) -> Table | None:
-        first = self._table(self.roles.train)
-        if first is None or not self.roles.more:
-            return first
-        parts = [first]
-        for table in (Table(self.root, path) for path in self.roles.more):
-            if set(table.names) != set(first.names):
-                continue
-            if any(repeats(part, table) for part in parts):
-                self.warnings.append(f"{table.path} repeats rows of other training files: it is left out")
-            else:
-                parts.append(table)
-        return Series(parts) if len(parts) > 1 else first
+        if self.roles.train is None:
+            return None
+        table, warnings = training_table(self.root, self.roles.train, self.roles.more)
+        self.warnings += warnings
+        return table
 
     def brief(self) -> TaskBrief:
         metric = self._metric()
@@ -244,17 +237,7 @@ class _Inspection:
         self.labels = table
         if self.train is None:
             return True
-        keys = sorted((n for n in table.names if n in self.train.names), key=lambda n: n != id_column)
-        self.labels_key = key = next((n for n in keys if joins(self.train.column(n), table.column(n))), None)
-        if key is None and table.rows != self.train.rows:
-            raise TaskError(
-                f"the target's table {table.path} has {table.rows:,} rows, {self.roles.train} has {self.train.rows:,}, "
-                "and no column has one value for each row of both"
-            )
-        if key is None and isinstance(self.train, Series) and not re.search(r"\d", self.train.path):
-            raise TaskError(
-                f"no column joins {table.path} with {self.train.path} and the files beside it, whose order is not known"
-            )
+        self.labels_key = key = labels_key(self.train, table, id_column)
         how = f"join them on {key}" if key else "their rows are in the same order"
         self.warnings.append(f"the target is in {table.path}, not in {self.roles.train}: {how}")
         return True

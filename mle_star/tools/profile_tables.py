@@ -62,7 +62,7 @@ class Table:
         Raises:
             TaskError: The file cannot be read as a table, or has no rows.
         """
-        frame = self._read(None, _row_limit(self.header_width))
+        frame = self._read(None, row_limit(self.header_width))
         frame.columns = [str(name) for name in frame.columns]
         unnamed = [name for name in frame.columns if re.fullmatch(r"Unnamed: \d+", name)]
         frame = frame.drop(columns=[name for name in unnamed if not frame[name].notna().any()])
@@ -80,7 +80,7 @@ class Table:
     @cached_property
     def rows(self) -> int:
         """How many rows the whole table has."""
-        if len(self.sample) < _row_limit(self.header_width):
+        if len(self.sample) < row_limit(self.header_width):
             return len(self.sample)
         if suffix_of(self.path) in (".parquet", ".pq"):
             import pyarrow.parquet as pq
@@ -199,64 +199,7 @@ class Table:
             yield stream
 
 
-class Series(Table):
-    """A table that is cut into several files of the same columns, read as one."""
-
-    def __init__(self, parts: Sequence[Table]) -> None:
-        super().__init__(parts[0].file.parent, parts[0].path)
-        self.parts = parts
-
-    @cached_property
-    def sample(self) -> pd.DataFrame:
-        """The first rows of each part.
-
-        Raises:
-            TaskError: A file cannot be read as a table.
-        """
-        most = _row_limit(len(self.parts[0].names)) // len(self.parts)
-        return _joined([part.sample.head(most) for part in self.parts])
-
-    @cached_property
-    def rows(self) -> int:
-        """How many rows the parts have together."""
-        return sum(part.rows for part in self.parts)
-
-    def load(self, names: Sequence[str]) -> None:
-        """Read several columns in one pass, for `column`."""
-        for part in self.parts:
-            part.load(names)
-        import pandas as pd
-
-        for name in names:
-            self._columns[name] = pd.concat([part.column(name) for part in self.parts], ignore_index=True)
-
-    def everything(self) -> pd.DataFrame:
-        """All parts, however large."""
-        return _joined([part.everything() for part in self.parts])
-
-
-def repeats(one: Table, other: Table) -> bool:
-    """Tell whether most rows of the smaller of two tables stand in the other as well: a copy, or a part of it."""
-    names = one.names
-    parts = [table.sample[names].astype("str").drop_duplicates() for table in (one, other)]
-    return bool(_joined(parts).duplicated().sum() > 0.5 * min(map(len, parts)))
-
-
-def joins(one: pd.Series[Any], other: pd.Series[Any]) -> bool:
-    """Tell whether two columns name the rows of two tables: each value once, and nearly all of the first found."""
-    if not (one.is_unique and other.is_unique):
-        return False
-    ones, others = (column.astype("str").str.removesuffix(".0") for column in (one, other))
-    return bool(ones.isin(others).mean() >= 0.95)
-
-
-def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.concat(frames, ignore_index=True)
-
-
-def _row_limit(columns: int) -> int:
+def row_limit(columns: int) -> int:
     return max(LEAST_ROWS, min(MOST_ROWS, CELLS // max(columns, 1)))
 
 
