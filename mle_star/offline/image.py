@@ -102,7 +102,7 @@ class ImageRecipes(PartRecipes):
         mode = "L" if images_of(facts).mode in GREY else "RGB"
         split = facts.profile.split
         beside = [*numbers_beside(facts), *categories_beside(facts)]
-        drop = [c.name for c in facts.profile.columns if c.name not in beside] + [*facts.targets, *id_columns(facts)]
+        drop = [c.name for c in facts.profile.columns if c.name not in beside] + [*facts.targets, *facts.id_columns]
         lines = constants(
             SIDE=side(facts),
             MODE=mode,
@@ -122,7 +122,8 @@ class ImageRecipes(PartRecipes):
             return f'{table}\ntrain["image path"] = {paths_of("train", images.column, images.train_pattern)}'
         folder = PurePosixPath(images.train_pattern).parent
         if facts.profile.train_file:
-            return linked("train", facts.profile.train_file, str(folder), facts)
+            read = f"{training_table(facts, table_call)}\n{shared_columns(facts, *LISTS)}".rstrip()
+            return linked("train", read, str(folder), facts)
         lines = ["from glob import glob", ""]
         label = "os.path.basename(os.path.dirname(path))"
         if folder.name != "*":
@@ -143,13 +144,14 @@ class ImageRecipes(PartRecipes):
             call = table_call(file, facts)
             return f'test = {call}\ntest["image path"] = {paths_of("test", images.column, images.test_pattern)}'
         folder = PurePosixPath(images.test_pattern or images.train_pattern).parent
-        identifier = submission.id_column if submission and submission.id_column else "id"
+        identifier = identifier_of(facts)
         paths = listing("paths", f"{folder}/*")
         if file is None:
             stems = "[os.path.splitext(os.path.basename(path))[0] for path in paths]"
             table = f'pd.DataFrame({{{identifier!r}: {stems}, "image path": paths}})'
             return f"from glob import glob\n\n{paths}\ntest = {table}"
-        return linked("test", file, str(folder), facts)
+        read = table_call(file, facts) if facts.profile.test_file else f"{table_call(file, facts)}[[{identifier!r}]]"
+        return linked("test", f"test = {read}", str(folder), facts)
 
     def features(self, facts: Facts) -> tuple[str, ...]:
         """Colours where there are any, sizes where they differ."""
@@ -175,11 +177,13 @@ def listing(name: str, pattern: str) -> str:
     return f'{name} = sorted(path for path in glob("./input/{pattern}") if path.lower().endswith({ends}))'
 
 
-def linked(table: str, file: str, folder: str, facts: Facts) -> str:
-    """Read a table whose identifiers name the image files in one way or another."""
-    names = id_columns(facts) or [c.name for c in facts.profile.columns if c.kind in {"path", "id"}] or ["id"]
-    kept = f"[[{names[0]!r}]]" if file != facts.profile.test_file else ""
-    read = training_table(facts, table_call) if table == "train" else f"{table} = {table_call(file, facts)}{kept}"
+def identifier_of(facts: Facts) -> str:
+    """The column that names a row's image file."""
+    return (*facts.id_columns, *(c.name for c in facts.profile.columns if c.kind in {"path", "id"}), "id")[0]
+
+
+def linked(table: str, read: str, folder: str, facts: Facts) -> str:
+    """`read` a table whose identifiers name the image files in one way or another."""
     return f"""\
 from glob import glob
 
@@ -188,7 +192,7 @@ from glob import glob
 found = {{os.path.splitext(os.path.basename(path))[0]: path for path in paths}}
 found |= {{os.path.basename(path): path for path in paths}}
 {read}
-{table}["image path"] = [found[os.path.basename(name)] for name in {table}[{names[0]!r}].astype(str)]"""
+{table}["image path"] = [found[os.path.basename(name)] for name in {table}[{identifier_of(facts)!r}].astype(str)]"""
 
 
 def images_of(facts: Facts) -> ImageProfile:
@@ -211,7 +215,7 @@ def table_call(file: str, facts: Facts) -> str:
     """Read a table with the column of file names as text: `0001` must not become 1."""
     call = read_call(file, facts)
     column = images_of(facts).column
-    if column is None or not call.startswith("pd.read_csv") or column in id_columns(facts):
+    if column is None or not call.startswith("pd.read_csv") or column in facts.id_columns:
         return call
     if "dtype={" in call:
         return call.replace("dtype={", f"dtype={{{column!r}: str, ", 1)
@@ -237,15 +241,9 @@ def categories_beside(facts: Facts) -> list[str]:
 
 def _beside(facts: Facts) -> list[tuple[str, str]]:
     split, images = facts.profile.split, images_of(facts)
-    lost = {images.column, *facts.targets, *id_columns(facts), *split.untrusted}
+    lost = {images.column, *facts.targets, *facts.id_columns, *split.untrusted}
     lost |= {split.column} if split.kind == "group" and not split.days else set()
     return [(column.name, column.kind) for column in facts.profile.columns if column.name not in lost]
-
-
-def id_columns(facts: Facts) -> list[str]:
-    """The column of row identifiers, where there is one."""
-    submission = facts.profile.submission
-    return [submission.id_column] if submission and submission.id_column else []
 
 
 def sized(name: str, facts: Facts) -> dict[str, object]:

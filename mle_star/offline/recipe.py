@@ -94,6 +94,12 @@ class Facts:
         return self.profile.target.names if self.profile.target else ("target",)
 
     @property
+    def id_columns(self) -> tuple[str, ...]:
+        """The column of row identifiers, where there is one."""
+        submission = self.profile.submission
+        return (submission.id_column,) if submission and submission.id_column else ()
+
+    @property
     def class_count(self) -> int:
         """Number of classes, 2 where it is not known."""
         target = self.profile.target

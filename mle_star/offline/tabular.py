@@ -115,7 +115,7 @@ class TabularRecipes:
         untrusted = [name for name in split.untrusted if name not in dates]
         codes = _codes(facts)
         useless = [c.name for c in columns if c.kind in {"id", "path", "constant"} and c.name not in codes]
-        drop = [*facts.targets, *_id_columns(facts), *useless, *untrusted]
+        drop = [*facts.targets, *facts.id_columns, *useless, *untrusted]
         if split.kind == "group" and split.column and not split.days:
             drop.append(split.column)
         drop = list(dict.fromkeys(drop))
@@ -237,7 +237,7 @@ def read_call(file: str, facts: Facts) -> str:
         options.append(f"encoding={profile.encoding!r}")
     if profile and profile.decimal:
         options.append(f"decimal={profile.decimal!r}")
-    if names := _id_columns(facts):
+    if names := facts.id_columns:
         options.append(f"dtype={{{', '.join(f'{name!r}: str' for name in names)}}}")
     return f"pd.read_csv({path}, {', '.join(options)})"
 
@@ -249,7 +249,7 @@ def _all_are_profiled(facts: Facts) -> bool:
 
 
 def shared_columns(facts: Facts, *lists: str) -> str:
-    """Leave out what the test lacks: all that these lists do not name; of very many columns, by the test's header."""
+    """Leave out what the test lacks: all that these lists do not name; of very many columns, by the test's rows."""
     if not facts.profile.test_file:
         return ""
     if _all_are_profiled(facts):
@@ -259,17 +259,12 @@ def shared_columns(facts: Facts, *lists: str) -> str:
             f"LISTED = {{{', '.join(f'*{name}' for name in lists)}}}\n"
             "train = train[[name for name in train.columns if name in LISTED]]\n"
         )
-    header = read_call(facts.profile.test_file, facts).replace("low_memory=False", "nrows=0")
+    rows = read_call(facts.profile.test_file, facts).replace("low_memory=False", "nrows=10_000")
     return (
-        "# Columns that only training rows have cannot be used.\n"
-        f"SHARED = {{*{header}.columns}}\n"
+        "# Columns that only training rows have, or that hold nothing in test rows, cannot be used.\n"
+        f'SHARED = {{*{rows}.dropna(axis="columns", how="all").columns}}\n'
         "train = train[[name for name in train.columns if name in SHARED or name in TARGETS]]\n"
     )
-
-
-def _id_columns(facts: Facts) -> list[str]:
-    submission = facts.profile.submission
-    return [submission.id_column] if submission and submission.id_column else []
 
 
 def _codes(facts: Facts) -> list[str]:
@@ -277,7 +272,7 @@ def _codes(facts: Facts) -> list[str]:
     split = facts.profile.split
     if split.kind != "random":
         return []  # the numbers in them may count time, or the groups that the test set does not share
-    lost = {*facts.targets, *_id_columns(facts), *split.untrusted}
+    lost = {*facts.targets, *facts.id_columns, *split.untrusted}
     return [
         column.name
         for column in facts.profile.columns

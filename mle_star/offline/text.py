@@ -147,7 +147,7 @@ class TextRecipes(PartRecipes):
         texts = text_columns(facts)
         dropped = [column.name for column in facts.profile.columns if column.name not in names]
         return constants(
-            DROP=list(dict.fromkeys([*dropped, *facts.targets, *id_columns(facts)])),
+            DROP=list(dict.fromkeys([*dropped, *facts.targets, *facts.id_columns])),
             TEXTS=texts,
             NUMBERS=[column.name for column in columns if column.kind == "numeric"],
             CATEGORIES=[c.name for c in columns if c.kind in {"category", "boolean"} and c.name not in texts],
@@ -183,14 +183,14 @@ class TextRecipes(PartRecipes):
 def kept_columns(facts: Facts) -> list[ColumnProfile]:
     """The columns that can help: no identifiers, constants, paths, groups, or mere counters of time."""
     split = facts.profile.split
-    lost = {*facts.targets, *id_columns(facts), *split.untrusted, *group_columns(facts)}
+    lost = {*facts.targets, *facts.id_columns, *split.untrusted, *group_columns(facts)}
     useless = {"id", "path", "constant"}
     kept = [c for c in facts.profile.columns if c.name not in lost and c.kind not in useless]
     if any(column.kind == "text" for column in kept):
         return kept
     # A text column of which every value is unlike (one word, or a language without spaces) is taken for an id. Even one
     # whose parts tell groups apart is better than none.
-    lost = {*facts.targets, *id_columns(facts)}
+    lost = {*facts.targets, *facts.id_columns}
     strings = [c for c in facts.profile.columns if c.name not in lost and c.dtype == "str"]
     return kept + [c for c in strings if c.kind in {"id", "text"}]
 
@@ -209,12 +209,6 @@ def text_columns(facts: Facts) -> list[str]:
     strings = [c for c in columns if c.dtype == "str" and c.kind in {"category", "id"}]
     strings.sort(key=lambda column: -(column.unique or 0))
     return [column.name for column in strings[:2]]
-
-
-def id_columns(facts: Facts) -> list[str]:
-    """The column of row identifiers, where there is one."""
-    submission = facts.profile.submission
-    return [submission.id_column] if submission and submission.id_column else []
 
 
 def group_columns(facts: Facts) -> list[str]:

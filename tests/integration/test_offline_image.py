@@ -82,3 +82,24 @@ def test_folders_that_are_classes_with_images_of_all_sizes_and_modes(tmp_path: P
     submission = pd.read_csv(tmp_path / "final" / "submission.csv")
     assert submission["file"].tolist() == names
     assert np.mean(submission["label"] == truth) > 0.7
+
+
+def test_identifiers_name_files_of_several_formats_beside_a_column_that_only_training_has(tmp_path: Path) -> None:
+    in_a_table(tmp_path / "input", "kind")
+    data = tmp_path / "input"
+    for place, path in enumerate(sorted((data / "images").iterdir())):
+        folder = data / ("train" if place < 120 else "test")
+        folder.mkdir(exist_ok=True)
+        path.rename(folder / f"{path.stem}.{'png' if place % 2 else 'bmp'}")
+    for name in ("train.csv", "test.csv", "sample_submission.csv"):
+        table = pd.read_csv(data / name).rename(columns={"image": "id"})
+        if name == "train.csv":
+            table["price"] = table["kind"].str.len() * 1.5
+        table.to_csv(data / name, index=False)
+    task = render_brief(inspect_task(TaskDescription(dataset_path=str(data), evaluation_metric="accuracy")))
+    script = candidate(task, json.loads(ask("retriever", task=task, path=1, paths=1, count=1))[0])
+    assert "price" not in script
+    assert run(tmp_path, script) > 0.7
+    run(tmp_path, code(ask("submission", task=task, script=script)))
+    written = pd.read_csv(tmp_path / "final" / "submission.csv")
+    assert written["id"].tolist() == pd.read_csv(data / "test.csv")["id"].tolist()

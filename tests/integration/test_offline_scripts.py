@@ -166,13 +166,17 @@ def test_a_column_that_only_training_rows_have_does_not_make_the_score_a_lie(tmp
     assert (ran(task, candidates(task, 1)[0]).score or 0) > 0.9
 
 
-def test_where_columns_are_too_many_to_be_told_those_that_the_test_lacks_are_still_left_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("there", ["missing", "empty"])
+def test_where_columns_are_too_many_to_be_told_those_that_the_test_lacks_are_still_left_out(
+    there: str, tmp_path: Path
+) -> None:
     generator = np.random.default_rng(0)
     table = pd.DataFrame(generator.normal(size=(150, 90)), columns=[f"x{place}" for place in range(90)])
     table["y"] = table["x0"] + generator.normal(size=150)
     paid = pd.DataFrame({f"paid, {place}": table["y"] + place for place in range(15)})
     train = pd.concat([table, paid], axis=1)[:120]
-    task = Task(tmp_path, train, table[120:], "y", "rmse")
+    test = table[120:] if there == "missing" else table[120:].assign(**dict.fromkeys(paid.columns, np.nan))
+    task = Task(tmp_path, train, test, "y", "rmse")
     assert (ran(task, candidates(task, 1)[0]).score or 0) > 0.9
 
 
