@@ -118,17 +118,23 @@ def writing(facts: Facts, *, ensemble: bool) -> str:
     form = facts.profile.submission
     id_column = form.id_column if form else None
     columns = _prediction_columns(facts)
+    sample = form.sample_file if form else None
     lines = [recipes_for(facts).test_loading(facts)]
-    lines += [
-        "for name in train.columns.difference(test.columns):",
-        "    test[name] = np.nan  # what only training rows have (the target among it) is unknown here",
-    ]
+    if id_column and sample:
+        lines += [
+            f"sample = {read_call(sample, facts)}",
+            f"if {id_column!r} not in test.columns:",
+            f"    test[{id_column!r}] = sample[{id_column!r}]  # the same rows in the same order",
+        ]
     if ensemble:
-        lines[1:] = []
         lines += ["weights = blend_weights(parts, target[held])", "prediction = blend(predict(test, weights), weights)"]
     else:
-        lines.append("weights = blend_weights(parts, target[held])")
-        lines.append("prediction = blend(predict(build(test), weights), weights)")
+        lines += [
+            "for name in train.columns.difference(test.columns):",
+            "    test[name] = np.nan  # what only training rows have (the target among it) is unknown here",
+            "weights = blend_weights(parts, target[held])",
+            "prediction = blend(predict(build(test), weights), weights)",
+        ]
     if facts.classifies and metrics.plain_name(facts) == "log_loss":
         lines.append("prediction = prediction.clip(1e-8, 1 - 1e-8)  # never quite sure: a sure miss costs without end")
     decision = metrics.scoring(facts).decision
@@ -138,15 +144,8 @@ def writing(facts: Facts, *, ensemble: bool) -> str:
         fitted = "cross_fitted(parts, target[held])"
         lines.append(f"decided = decide(prediction, fit_decision({fitted}, target[held]))")
     lines.append("submission = pd.DataFrame()")
-    sample = form.sample_file if form else None
     if id_column:
-        if sample:
-            lines.append(f"sample = {read_call(sample, facts)}")
-            lines.append(
-                f"submission[{id_column!r}] = (test if {id_column!r} in test.columns else sample)[{id_column!r}]"
-            )
-        else:
-            lines.append(f"submission[{id_column!r}] = test[{id_column!r}]")
+        lines.append(f"submission[{id_column!r}] = test[{id_column!r}]")
     lines += values(facts, columns, decided=decision != "none")
     if id_column and sample:
         lines += [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mle_star.models.data_models import Solution, StepRecord
+from mle_star.models.data_models import ExecutionResult, Solution, StepRecord
 from mle_star.models.state import Outcome
 from mle_star.tools.run import Run
 
@@ -10,19 +10,27 @@ NOTE_LENGTH = 600
 
 
 async def record(run: Run, outcome: Outcome, *, accepted: bool = False) -> list[StepRecord]:
-    """Note what a script came to and whether its solution was taken on."""
+    """Note what a script came to and whether its solution was taken on; of a submission that failed, why."""
     draft, result = outcome.draft, outcome.result
+    note = f"{draft.note}: {_reason(result)}" if draft.delivers == "submission" and not result.ok else draft.note
     entry = StepRecord(
         step=draft.step,
         agent=draft.agent,
         score=result.score if result.ok else None,
         accepted=accepted,
-        note=draft.note[:NOTE_LENGTH],
+        note=note[:NOTE_LENGTH],
         error=result.error,
         seconds=result.seconds,
         script_path=result.script_path,
     )
     return await _enter(run, entry)
+
+
+def _reason(result: ExecutionResult) -> str:
+    """Put what a failure says into a line: a list's items, or the last line of a traceback."""
+    lines = [line.strip() for line in result.message.splitlines() if line.strip()]
+    items = [line.removeprefix("- ") for line in lines if line.startswith("- ")]
+    return "; ".join(items or lines[-1:]) or str(result.error)
 
 
 async def promote(run: Run, solution: Solution) -> list[StepRecord]:

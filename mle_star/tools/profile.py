@@ -179,7 +179,8 @@ class _Inspection:
             if names.test and given not in names.test and given not in names.sample:
                 raise TaskError(f"the id column {given!r} is not in {self.roles.test}: {_listed(names.test)}")
             return given
-        is_id = self.sample is not None and sample_has_id(self.sample.sample, names.train, names.test)
+        known = self.train.sample if self.train else None
+        is_id = self.sample is not None and sample_has_id(self.sample.sample, known, names.test)
         found = find_id(names, is_id)
         if (
             found is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mle_star.models.data_models import SubmissionFormat, TaskType
 from mle_star.models.metric import Metric
@@ -14,14 +14,23 @@ if TYPE_CHECKING:
 Values = Literal["labels", "probabilities", "numbers", "unknown"]
 
 
-def sample_has_id(sample: pd.DataFrame, train: Sequence[str], test: Sequence[str]) -> bool:
+def sample_has_id(sample: pd.DataFrame, train: pd.DataFrame | None, test: Sequence[str]) -> bool:
     """Tell whether the sample's first column names the rows rather than predicts them."""
     first = str(sample.columns[0])
     if first in test:
         return True
-    if len(sample.columns) == 1 or (first in train and test):
+    if len(sample.columns) == 1:
         return False
+    if train is not None and first in train.columns and test:
+        # What training has and the test lacks is most often a target; unless each row, here and there, has its own.
+        return _numbers_rows(sample[first]) and _numbers_rows(train[first])
     return bool(sample[first].is_unique)
+
+
+def _numbers_rows(column: pd.Series[Any]) -> bool:
+    """Whether a column has another name, or another whole number, for each row."""
+    whole = column.dtype.kind != "f" or bool((column % 1 == 0).all())
+    return whole and bool(column.is_unique)
 
 
 def submission_format(

@@ -42,6 +42,10 @@ def result_of(
         message = "stopped before its end" if folder.stopped else cut_short
         ran = message or any(record.score is not None for record in history)
         status: Ending = "succeeded" if submission else "no submission" if ran else "no script ran"
+        if status == "no submission" and not message:
+            message = next(
+                (f"{r.error}, {r.note}" for r in reversed(history) if r.agent == "submission" and r.error), ""
+            )
     else:
         status, message = ending
     return RunResult(

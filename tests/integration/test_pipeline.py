@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ async def test_a_run_in_which_no_script_ran_says_so(run: Any) -> None:
 async def test_a_run_without_a_valid_submission_says_so_and_keeps_its_best_solution(run: Any, tmp_path: Path) -> None:
     result = await run(submission=lambda p: fenced("open('final/submission.csv', 'w').write('id,y\\n1,0.5\\n')"))
     assert (result.status, result.submission_path) == ("no submission", None)
+    assert re.fullmatch(r"bad submission, from [\w.]+: .*\d+ rows.*", result.message)
     assert result.final_score is not None
     assert not (tmp_path / "run" / "final" / "submission.csv").exists()
 

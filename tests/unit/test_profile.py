@@ -360,6 +360,20 @@ def test_a_feature_that_is_empty_in_the_test_is_not_taken_for_the_target(tmp_pat
     assert inspect(tmp_path).task.target == "price"
 
 
+@pytest.mark.parametrize(("name", "asked"), [("id", ("y",)), ("price", ("price", "y"))])
+def test_what_the_test_lacks_is_the_samples_id_only_where_each_row_has_its_own(
+    tmp_path: Path, name: str, asked: tuple[str, ...]
+) -> None:
+    frame = table(300).drop(columns="id", errors="ignore")
+    frame[name] = range(300) if name == "id" else RNG(0).normal(size=300)
+    frame[:200].to_csv(tmp_path / "train.csv", index=False)
+    frame[200:].drop(columns=["y", name]).to_csv(tmp_path / "test.csv", index=False)
+    frame[200:][[name, "y"]].to_csv(tmp_path / "sample_submission.csv", index=False)
+    submission = inspect(tmp_path).profile.submission
+    assert submission is not None
+    assert submission.prediction_columns == asked
+
+
 @pytest.mark.parametrize("has_sample", [True, False])
 def test_a_column_that_is_empty_in_the_test_is_not_there(tmp_path: Path, has_sample: bool) -> None:
     write(tmp_path, table())
