@@ -22,7 +22,7 @@ from mle_star.models.data_models import ExecutionResult
 from mle_star.models.state import Draft
 from mle_star.tools.environment import installed_packages
 from mle_star.tools.files import write_atomically
-from mle_star.tools.submissions import collect, written_by
+from mle_star.tools.submissions import collect, kept, written_by
 
 if TYPE_CHECKING:
     from mle_star.tools.run import Run
@@ -57,6 +57,10 @@ class Scripts:
             self._known[record["digest"]] = result = ExecutionResult.model_validate(record["result"])
             if result.ok and record.get("delivers") == "score":
                 self._run.clock.scored(record["step"], result.seconds)
+        early = kept(self._run.folder / "final")
+        for result in self._known.values():
+            if early and Path(result.script_path).name == early.made_by:
+                self._run.clock.submitted(early.step, result.seconds)
         numbers = [path.name.partition("-")[0] for path in (folder / "scripts").glob("*.py")]
         self._count = max(map(int, numbers), default=0)
         shares = self._backend.shares()

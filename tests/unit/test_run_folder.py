@@ -20,6 +20,7 @@ from mle_star.models.state import Draft
 from mle_star.tools.files import last_line, write_atomically
 from mle_star.tools.run import Run
 from mle_star.tools.run_folder import About, RunFolder
+from mle_star.tools.submissions import Kept
 from tests.stage import a_brief
 
 TASK = TaskDescription(dataset_path="data")
@@ -258,6 +259,26 @@ async def test_where_scripts_take_long_the_submission_has_the_time_of_three_of_t
     assert run.clock.left("ensemble.r0") == search
     assert run.clock.left("p1.candidate1") == pytest.approx(search * 75 / 85)
     assert run.clock.left("submission") == 1_000
+
+
+async def test_the_next_process_knows_how_long_an_early_submission_took(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mle_star.tools.clock.time", SimpleNamespace(monotonic=lambda: 0.0))
+    folder = a_run(tmp_path)
+    (folder.path / "scripts").mkdir()
+    for name, (delivers, seconds) in {"000-coder": ("score", 50.0), "001-submission": ("submission", 250.0)}.items():
+        script = folder.path / "scripts" / f"{name}.py"
+        result = ExecutionResult(score=0.5, seconds=seconds, script_path=str(script)).model_dump()
+        record = {"digest": delivers, "step": "p1.candidate1", "delivers": delivers, "result": result}
+        script.with_suffix(".json").write_text(json.dumps(record))
+    (folder.path / "final").mkdir(exist_ok=True)
+    (folder.path / "final" / "submission.csv").write_text("id,y\n")
+    early = Kept(step="p1.candidate1", score=0.5, made_by="001-submission.py")
+    (folder.path / "final" / "submission.json").write_text(early.model_dump_json())
+    run = Run("r1", MLEStarConfig(out_dir=folder.path, warm=False, time_limit=1_000))
+    await run.open()
+    assert run.clock.left("ensemble.r0") == pytest.approx(1_000 - 1.2 * 5 * 50) == 700
 
 
 @pytest.mark.parametrize(("took", "search"), [(60, 1000 - 1.2 * 6 * 50), (10, 1000 - 3 * 50), (10_000, 1000 - 8 * 50)])
