@@ -148,6 +148,8 @@ def target(facts: Facts) -> str:
     if not facts.classifies:
         several = len(facts.targets) > 1
         return f'target = train[{"TARGETS" if several else "TARGETS[0]"}].to_numpy(dtype="float64")'
+    if metrics.tells_values(facts):
+        return MANY_VALUES
     if has_two_words(facts):
         return f"POSITIVES = {POSITIVE_LABELS!r}\n\n\n{frame_part('two_values')}\n\n\n{TWO_WORDS}"
     if len(facts.targets) > 1:
@@ -174,10 +176,18 @@ codes = {name: {no: 0, yes: 1} for name, no, yes in zip(TARGETS, *classes)}
 target = np.column_stack([answers[name].map(codes[name]).astype("float64") for name in TARGETS])"""
 
 
+MANY_VALUES = """\
+answers = {name: pd.Categorical(train[name].convert_dtypes()) for name in TARGETS}
+classes = np.array([(name, label) for name in TARGETS for label in answers[name].categories], dtype=object).T
+is_own = [np.where(answers[name].isna(), np.nan, answers[name] == label) for name, label in classes.T]
+target = np.column_stack(is_own)"""
+
+
 def has_two_words(facts: Facts) -> bool:
     """Whether several columns are to be told, each of two values that are not 0 and 1: `classes` has their names."""
     target = facts.profile.target
-    return facts.classifies and len(facts.targets) > 1 and target is not None and target.kind != "multilabel"
+    several = facts.classifies and len(facts.targets) > 1 and target is not None and target.kind != "multilabel"
+    return several and not metrics.tells_values(facts)
 
 
 def features(facts: Facts, recipes: Recipes) -> str:
@@ -240,7 +250,8 @@ def blending(facts: Facts) -> str:
     if decision in {"threshold", "columns", "priors", "stretch", "factor"}:
         parts += [frame_part("decide", decision), frame_part("fit_decision", decision)]
     elif decision == "argmax":
-        parts.append(frame_part("decide", "half" if len(facts.targets) > 1 else "argmax"))
+        several = "values" if metrics.tells_values(facts) else "half"
+        parts.append(frame_part("decide", several if len(facts.targets) > 1 else "argmax"))
     if not facts.classifies:
         scale = "log" if metrics.judged_on_logs(facts) else "plain"
         parts = [frame_part("model_scale", scale), *parts]

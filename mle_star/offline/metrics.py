@@ -54,7 +54,8 @@ def _stand_in(name: str, table: dict[str, Scoring], facts: Facts) -> Scoring:
         near = "error_rate" if wants_labels(facts) else "log_loss"
     else:
         near = "auc_roc" if facts.metric.predicts == "probabilities" else "accuracy"
-    return replace(table[near], remark=f"# {name} is not known here: the score below stands in for it.")
+    note = f"# {name} is not known here: the score below stands in for it."
+    return replace(table[near], remark=f"{note}\n    {table[near].remark}".rstrip())
 
 
 def wants_labels(facts: Facts) -> bool:
@@ -62,6 +63,13 @@ def wants_labels(facts: Facts) -> bool:
     form = facts.profile.submission
     wanted = form.values if form else "unknown"
     return wanted == "labels" or (wanted != "probabilities" and facts.metric.predicts == "labels")
+
+
+def tells_values(facts: Facts) -> bool:
+    """Whether labels of several columns are wanted, and one of them at least has more than two values."""
+    target = facts.profile.target
+    several = facts.classifies and len(facts.targets) > 1 and target is not None and target.kind == "multiclass"
+    return several and wants_labels(facts)
 
 
 def ranked_guesses(facts: Facts) -> int:
@@ -103,7 +111,7 @@ def judged_on_logs(facts: Facts) -> bool:
 
 def _classification(facts: Facts) -> dict[str, Scoring]:
     if len(facts.targets) > 1:
-        return _MULTILABEL
+        return _VALUES if tells_values(facts) else _MULTILABEL
     return _BINARY if facts.class_count == 2 else _MULTICLASS
 
 
@@ -215,6 +223,8 @@ def _pooled(single: Scoring) -> Scoring:
     return replace(single, remark=f"{single.remark}\n    {known}".strip())
 
 
+_EXACT = Scoring("np.mean(np.all((target == prediction) | np.isnan(target), axis=1))", "", "argmax")
+
 _JUDGED_BY_COLUMN = (
     "accuracy", "balanced_accuracy", "error_rate", "hamming_loss", "f1", "dice", "jaccard", "precision", "recall",
     "specificity", "mcc", "kappa", "quadratic_kappa", "youden", "g_mean",
@@ -231,7 +241,7 @@ _MULTILABEL |= {
     "log_loss": _by_column(
         Scoring("log_loss(target, probabilities.clip(1e-6, 1 - 1e-6), labels=[0, 1])", "log_loss"), "probabilities"
     ),
-    "exact_match": Scoring("np.mean(np.all((target == prediction) | np.isnan(target), axis=1))", "", "argmax"),
+    "exact_match": _EXACT,
     "f1_macro": _MULTILABEL["f1"],
     "f1_micro": _averaged("f1_score", "micro", "columns"),
     "f1_weighted": _averaged("f1_score", "weighted", "columns"),
@@ -241,6 +251,14 @@ _MULTILABEL |= {
     "recall_macro": _MULTILABEL["recall"],
     "recall_weighted": _averaged("recall_score", "weighted", "argmax"),
 }
+
+_CODES = "target = decide(target)"
+_VALUES = {
+    name: _by_column(replace(single, decision="argmax", remark=_CODES))
+    for name, single in _MULTICLASS.items()
+    if single.decision != "none"
+} | {"exact_match": replace(_EXACT, remark=_CODES)}
+"""Of columns with many values: `target` has an indicator for each value, `prediction` the places of the likeliest."""
 
 _REGRESSION = {
     "rmse": Scoring("np.sqrt(np.mean((target - prediction) ** 2))"),

@@ -172,6 +172,8 @@ def values(facts: Facts, columns: tuple[str, ...], *, decided: bool) -> list[str
         value = "decided[:, {0}]" if decided else "prediction[:, {0}]"
         if decided and has_two_words(facts):
             value = "classes[decided[:, {0}], {0}]"
+        if metrics.tells_values(facts):
+            value = "classes[1, decided[:, {0}].astype(int)]"
         return [
             f"submission[{name!r}] = {value.format(places.get(name, number))}" for number, name in enumerate(columns)
         ]

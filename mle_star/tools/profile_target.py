@@ -260,7 +260,7 @@ def profile_target(kind: TaskType, columns: Sequence[pd.Series[Any]]) -> TargetP
     shares = tuple((name[:60], round(count / total, 4)) for name, count in counts.most_common(MOST_CLASSES))
     return TargetProfile(
         names=names,
-        kind="binary" if len(counts) == 2 else "multiclass",
+        kind="binary" if all(column.nunique() <= 2 for column in columns) else "multiclass",
         dtype=dtype,
         classes=shares,
         class_count=len(counts),

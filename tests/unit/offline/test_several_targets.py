@@ -195,3 +195,37 @@ def test_words_are_learnt_as_0_and_1_and_written_as_words(tmp_path: Path) -> Non
     assert check_submission(written, given.facts) == []
     assert set(pd.read_csv(written)["often"]) == {"no", "yes"}
     assert set(pd.read_csv(written)["rarely"]) == {2, 3}
+
+
+def many_values() -> pd.DataFrame:
+    """Rows with a colour and a size, some unknown, and whether it is sold."""
+    frame = table()
+    frame["colour"] = np.select([frame["x"] > 0.5, frame["x"] < -0.5], ["red", "blue"], "green")
+    frame["size"] = np.digitize(frame["z"], [-0.7, 0.3, 1]) + 36.0
+    frame["size"] = frame["size"].where(np.random.default_rng(1).random(ROWS) < 0.9)
+    frame["sold"] = np.where(frame["x"] + frame["z"] > 0, "yes", "no")
+    return frame[["x", "z", "colour", "size", "sold"]]
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "f1_macro", "quadratic_kappa", "exact_match", "error_rate"])
+def test_columns_of_many_values_are_told_apart(metric: str, tmp_path: Path) -> None:
+    given = task(tmp_path, metric, many_values())
+    text = submission_script(given)
+    done = run(given, text)
+    assert done.score is not None, done.error
+    assert done.score < 0.3 if metric in DOWN else done.score > 0.6
+    written = tmp_path / "final" / "submission.csv"
+    assert check_submission(written, given.facts) == []
+    answers = pd.read_csv(written)
+    assert set(answers["colour"]) == {"red", "green", "blue"}
+    assert (answers["colour"].to_numpy() == given.test["colour"].to_numpy()).mean() > 0.8
+    assert set(answers["size"]) >= {36, 37, 38}
+    assert set(answers["sold"]) == {"yes", "no"}
+
+
+def test_the_value_of_a_column_that_is_unknown_is_not_judged() -> None:
+    names = np.array([["a", "a", "a", "b", "b"], [1, 2, 3, "x", "y"]], dtype=object)
+    scope = {**ARRAYS, "classes": names}
+    exec(frame_part("decide", "values"), scope)
+    truth = np.array([[0, 1, 0, np.nan, np.nan], [0, 0, 1, 1, 0]])
+    assert np.array_equal(scope["decide"](truth), [[1, np.nan], [2, 3]], equal_nan=True)
