@@ -452,6 +452,18 @@ def test_the_cut_of_rare_positives_is_as_high_as_it_has_to_be(share: float) -> N
     assert reached(scope["fit_decision"](probabilities, target)) > max(map(reached, np.linspace(0.05, 0.95, 40))) - 0.03
 
 
+@pytest.mark.parametrize("positives", [3, 40, 431])
+@pytest.mark.parametrize("rows", [60, 1_237])
+def test_classes_that_are_apart_are_cut_in_the_middle_of_the_gap(positives: int, rows: int) -> None:
+    rng = np.random.default_rng(positives)
+    target = np.arange(rows) < min(positives, rows // 2)
+    chances = np.where(target, rng.uniform(0.8, 1, rows), rng.uniform(0, 0.1, rows))
+    scope: dict[str, Any] = {"np": np}
+    exec(frame_part("best_cut"), scope)
+    cut = scope["best_cut"](chances, target.sum(), lambda cut: f1_score(target, chances >= cut))
+    assert 0.2 < cut < 0.7
+
+
 @pytest.mark.parametrize(
     ("labels", "metric", "positive"),
     [
