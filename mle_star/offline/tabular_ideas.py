@@ -5,7 +5,15 @@ from __future__ import annotations
 import textwrap
 
 from mle_star.offline.feature_ideas import FEATURE_IDEAS
-from mle_star.offline.recipe import Change, Idea, keyword_default, replace_text, scale_keywords, set_keywords
+from mle_star.offline.recipe import (
+    Change,
+    Idea,
+    before_return,
+    keyword_default,
+    replace_text,
+    scale_keywords,
+    set_keywords,
+)
 
 GROUP_STATISTICS = """\
 # How a row's numbers compare with those of its category, by what the fitted rows say.
@@ -35,11 +43,44 @@ if len(numbers) > 1:
     new_parts.append(pd.DataFrame(clusters.transform(new_rows[numbers])))
 """
 
+PARTNER = """\
+# Extremely randomised trees on the same columns, whose errors are unlike the booster's.
+from sklearn.ensemble import {kind}
+
+codes = [
+    matrix.apply(lambda column: column.cat.codes if column.dtype == "category" else column)
+    for matrix in (fit_matrix, new_matrix)
+]
+forest = {kind}(200, min_samples_leaf=2, max_features=0.5, random_state=SEED, n_jobs=CORES)
+forest.fit(codes[0], fit_target)
+total = (total + BAGS * {predicted}) / 2
+"""
+
 STACK = "    fit_matrix = np.hstack("
 
 
 def _before_stack(code: str) -> Change:
     return replace_text(STACK, textwrap.indent(code, "    ") + STACK)
+
+
+def _with_forest(block: str, script: str) -> str | None:
+    """Average a booster with trees of another kind, before it returns its sum over the bags."""
+    if "return total / BAGS" not in block:
+        return None
+    classifies = "spread(" in block
+    kind = "ExtraTreesClassifier" if classifies else "ExtraTreesRegressor"
+    predicted = "spread(forest, codes[1])" if classifies else "forest.predict(codes[1])"
+    return before_return(PARTNER.format(kind=kind, predicted=predicted))(block, script)
+
+
+def _partner(block: str) -> Idea:
+    return Idea(
+        block,
+        "Average it with extremely randomised trees on the same columns.",
+        "A booster corrects its own errors one tree after another, random trees err each in their own way: their mean "
+        "has less of both. Two hundred trees with at least two rows in a leaf count as much as the booster.",
+        _with_forest,
+    )
 
 
 def _turned(block: str, title: str, reason: str, **values: object) -> Idea:
@@ -102,6 +143,7 @@ SLOW = "Smaller steps average over more trees, which mostly generalises better a
 MODEL_IDEAS = (
     _scaled("lightgbm", "Halve the learning rate and double the trees.", SLOW + " Everything else stays as it is.",
             learning_rate=0.5, trees=2),
+    _partner("lightgbm"),
     _scaled("lightgbm", "Grow smaller trees with stronger penalties.",
             "Half the leaves, more rows in each and five times the penalty: simpler trees that add up. This pays "
             "where the "
@@ -114,8 +156,21 @@ MODEL_IDEAS = (
     _scaled("lightgbm", "Grow larger trees.",
             "Twice the leaves catch interactions of more columns. The penalty and the rows in a leaf hold them back; "
             "with many rows there is enough to learn from.", leaves=2),
+    _scaled("categorical_lightgbm", "Halve the learning rate and double the trees.", SLOW + " The trees' size stays.",
+            learning_rate=0.5, trees=2),
+    _partner("categorical_lightgbm"),
+    _scaled("categorical_lightgbm", "Grow smaller trees, and more of them.",
+            "Half the leaves keep single trees from following noise; half as many trees again add up to as much.",
+            leaves=0.5, trees=1.5),
+    _turned("categorical_lightgbm", "Let each tree see fewer columns.",
+            "Six in ten columns for each tree: leading columns leave room for the others, and the sum is steadier.",
+            columns=0.6),
+    _scaled("categorical_lightgbm", "Grow larger trees.",
+            "Twice the leaves, and half the rows in each, catch finer interactions where there is little noise.",
+            leaves=2, min_rows=0.5),
     _scaled("hist_gradient_boosting", "Halve the learning rate and double the trees.", SLOW + " The trees' size stays.",
             learning_rate=0.5, trees=2),
+    _partner("hist_gradient_boosting"),
     _scaled("hist_gradient_boosting", "Grow smaller trees with stronger penalties.",
             "Half the leaves and five times the penalty keep single trees from following noise. More are added up.",
             leaves=0.5, penalty=5),
@@ -127,11 +182,13 @@ MODEL_IDEAS = (
     _scaled("xgboost", "Grow shallower trees with stronger penalties.",
             "Two thirds of the depth and three times the penalty keep trees simple. More of them are added up.",
             depth=0.67, penalty=3),
+    _partner("xgboost"),
     _scaled("xgboost", "Halve the learning rate and double the trees.", SLOW + " Depth and sampling stay.",
             learning_rate=0.5, trees=2),
     _turned("xgboost", "Let each tree see fewer columns.", "Four in ten columns make trees differ more.", columns=0.4),
     _scaled("xgboost", "Grow deeper trees.", "They catch more interactions; the penalty stays.", depth=1.34),
     _scaled("catboost", "Grow deeper trees.", "They catch more interactions; the penalty stays.", depth=1.34),
+    _partner("catboost"),
     _scaled("catboost", "Halve the learning rate and double the trees.", SLOW + " Depth stays.",
             learning_rate=0.5, trees=2),
     _scaled("catboost", "Grow shallower trees with stronger penalties.",

@@ -66,12 +66,12 @@ def sized(name: str, facts: Facts) -> dict[str, object]:
     if name in {"extra_trees", "random_forest"} and small:
         values["trees"] = 100 if name == "extra_trees" else 80
     if name in {"extra_trees", "random_forest"}:
-        if not facts.classifies:
-            if facts.profile.split.kind != "random":
-                # A trial on rows of known groups, or days, would ask for too small a leaf.
-                values |= {"min_leaf": 2, "columns": 0.5 if columns <= 50 else 0.2}
-            elif columns > 200:
-                values["columns"] = 0.2  # all of them would take too long
+        few = "sqrt" if facts.classifies else 0.5 if columns <= 50 else 0.2
+        if facts.profile.split.kind != "random":
+            # A trial on rows of known groups, or days, would ask for too small a leaf.
+            values |= {"min_leaf": 2, "columns": few}
+        elif columns > 200:
+            values["columns"] = few  # all of them would take too long
         if rows > 10_000:
             values["trees"] = 100 if facts.classifies else 60
     if name == "tree_matrix":

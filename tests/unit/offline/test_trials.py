@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.ensemble import ExtraTreesRegressor
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
 from mle_star.offline.parts import frame_part, functions
 from mle_star.offline.script import Script
@@ -57,6 +57,34 @@ def test_a_forest_has_small_leaves_and_all_columns_where_there_is_little_noise()
 def test_what_a_forest_is_told_is_not_tried() -> None:
     assert settled(noise=0.0, min_leaf=5) == {"min_samples_leaf": 5, "max_features": 1.0}
     assert settled(noise=0.0, min_leaf=5, columns=0.2) == {"min_samples_leaf": 5, "max_features": 0.2}
+
+
+def settled_of_classes(noise: float, **told: Any) -> dict[str, Any]:
+    """A forest's settings for a class that the sum of four of ten columns tells, up to noise."""
+    generator = np.random.default_rng(0)
+    rows = pd.DataFrame(generator.normal(size=(800, 10)))
+    target = (rows[[0, 1, 2, 3]].sum(axis=1) + noise * generator.normal(size=800) > 0).to_numpy().astype(int)
+    scope: dict[str, Any] = {"np": np, "SEED": 0, "classes": np.array([0, 1])}
+    for name in ("spread", "settled"):
+        exec(functions("classification")[name], scope)
+    forest = ExtraTreesClassifier(random_state=0)
+    scope["settled"](forest, rows, target, **{"min_leaf": None, "columns": None} | told)
+    return {name: forest.get_params()[name] for name in ("min_samples_leaf", "max_features")}
+
+
+def test_a_forest_of_classes_has_small_leaves_and_many_columns_where_they_follow_a_rule() -> None:
+    rule, chance = settled_of_classes(noise=0.0), settled_of_classes(noise=20.0)
+    assert (rule["min_samples_leaf"], rule["max_features"]) == (2, 1.0)
+    assert (chance["min_samples_leaf"], chance["max_features"]) == (20, "sqrt")
+    assert settled_of_classes(noise=0.0, min_leaf=5, columns=0.2) == {"min_samples_leaf": 5, "max_features": 0.2}
+
+
+def test_a_class_that_the_first_rows_do_not_have_does_not_end_a_trial() -> None:
+    rows, target = pd.DataFrame({"x": np.arange(150.0)}), np.repeat([0, 1, 2], [148, 1, 1])
+    scope: dict[str, Any] = {"np": np, "SEED": 0, "classes": np.arange(3)}
+    for name in ("spread", "settled"):
+        exec(functions("classification")[name], scope)
+    scope["settled"](ExtraTreesClassifier(random_state=0), rows, target, None, None)
 
 
 @pytest.mark.parametrize(("metric", "tried"), [("mae", True), ("mape", True), ("rmse", False)])
