@@ -263,10 +263,9 @@ MODELS_PREDICT = '''def predict(test, weights):
     for solution in solutions:
         own = weights[start : start + len(solution.parts)]
         start += len(own)
-        for name in solution.train.columns.difference(test.columns):
-            test[name] = np.nan  # what only training rows have (the target among it) is unknown here
+        new_rows = test.reindex(columns=solution.train.columns)  # what only training rows have is unknown: the target
         if np.any(own > 0):
-            predicted.append(solution.predict(solution.build(test), own))
+            predicted.append(solution.predict(solution.build(new_rows), own))
         else:
             predicted.append(None)
     shape = next(part.shape[1:] for part in predicted if part is not None)
@@ -277,7 +276,7 @@ SOLUTIONS_PREDICT = '''def predict(test, weights):
     """Each solution's own blend of its test predictions."""
     predicted = []
     for solution in solutions:
-        for name in solution.train.columns.difference(test.columns):
-            test[name] = np.nan  # what only training rows have (the target among it) is unknown here
-        predicted.append(solution.blend(solution.predict(solution.build(test), solution.weights), solution.weights))
+        new_rows = test.reindex(columns=solution.train.columns)  # what only training rows have is unknown: the target
+        parts = solution.predict(solution.build(new_rows), solution.weights)
+        predicted.append(solution.blend(parts, solution.weights))
     return np.array(predicted)'''

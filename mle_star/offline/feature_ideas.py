@@ -48,16 +48,23 @@ for column in [column for column in NUMBERS if column in frame.columns][:20]:
 CROSSES = """\
 import itertools
 
-few = [column for column in CATEGORIES if column in frame.columns and frame[column].nunique() <= 60][:5]
+few = [column for column in CATEGORIES if column in frame.columns and train[column].nunique() <= 60][:5]
 for first, second in itertools.combinations(few, 2):
     parts[f"{first} x {second}"] = frame[first].astype("str") + " | " + frame[second].astype("str")
 """
 
 NUMBER_CROSSES = """\
-coarse = [column for column in NUMBERS if column in frame.columns and frame[column].nunique() <= 12][:4]
+coarse = [column for column in NUMBERS if column in frame.columns and train[column].nunique() <= 12][:4]
 for column in [column for column in CATEGORIES if column in frame.columns][:4]:
     for number in coarse:
         parts[f"{column} x {number}"] = frame[column].astype("str") + " | " + frame[number].astype("str")
+"""
+
+NAMES = """\
+for column in [column for column in NUMBERS if column in frame.columns][:12]:
+    values = as_numbers(train[column]).dropna()
+    if 10 < values.nunique() <= len(values) / 2 and (values % 1 == 0).all():
+        parts[f"{column} as a name"] = frame[column].map("{:.0f}".format, na_action="ignore")
 """
 
 WORD_ENDS = """\
@@ -123,6 +130,10 @@ FEATURE_IDEAS = (
          "Trees cut one number at a time and need many cuts for a quotient. Take the first seven numeric columns and "
          "divide each by each later one, zero counted as missing and extremes clipped. Everything else stays.",
          before_return(RATIOS), {"numeric": 2}),
+    Idea("number_features", "Take whole numbers that recur for names as well.",
+         "A person, a shop or a place is often given as a number, whose size says nothing. Write whole numbers of more "
+         "than ten values, each twice or more, as categories too: the preparation encodes them in the fold.",
+         before_return(NAMES), {"numeric": 1}),
     Idea("number_features", "Cross the categories of few values in pairs.",
          "Write two categories as one, such as `a | b`, for the first five of them: an effect that only a "
          "combination has "

@@ -177,7 +177,11 @@ target = np.column_stack([answers[name].map(codes[name]).astype("float64") for n
 
 
 MANY_VALUES = """\
-answers = {name: pd.Categorical(train[name].convert_dtypes()) for name in TARGETS}
+answers = {}
+for name in TARGETS:
+    values = train[name].convert_dtypes()
+    often = values.value_counts().index[:60]  # each is learnt for itself: those that are rarer count as unknown
+    answers[name] = pd.Categorical(values.where(values.isin(often)))
 classes = np.array([(name, label) for name in TARGETS for label in answers[name].categories], dtype=object).T
 is_own = [np.where(answers[name].isna(), np.nan, answers[name] == label) for name, label in classes.T]
 target = np.column_stack(is_own)"""

@@ -130,10 +130,9 @@ def writing(facts: Facts, *, ensemble: bool) -> str:
         lines += ["weights = blend_weights(parts, target[held])", "prediction = blend(predict(test, weights), weights)"]
     else:
         lines += [
-            "for name in train.columns.difference(test.columns):",
-            "    test[name] = np.nan  # what only training rows have (the target among it) is unknown here",
             "weights = blend_weights(parts, target[held])",
-            "prediction = blend(predict(build(test), weights), weights)",
+            "new_rows = test.reindex(columns=train.columns)  # what only training rows have is unknown: the target",
+            "prediction = blend(predict(build(new_rows), weights), weights)",
         ]
     if facts.classifies and metrics.plain_name(facts) == "log_loss":
         lines.append("prediction = prediction.clip(1e-8, 1 - 1e-8)  # never quite sure: a sure miss costs without end")

@@ -252,18 +252,19 @@ def shared_columns(facts: Facts, *lists: str) -> str:
     """Leave out what the test lacks: all that these lists do not name; of very many columns, by the test's rows."""
     if not facts.profile.test_file:
         return ""
+    listed = ", ".join(f"*{name}" for name in lists)
     if _all_are_profiled(facts):
         return (
             "# Columns that only training rows have cannot be used: "
             "the listed ones are all that test rows have as well.\n"
-            f"LISTED = {{{', '.join(f'*{name}' for name in lists)}}}\n"
+            f"LISTED = {{{listed}}}\n"
             "train = train[[name for name in train.columns if name in LISTED]]\n"
         )
     rows = read_call(facts.profile.test_file, facts).replace("low_memory=False", "nrows=10_000")
     return (
         "# Columns that only training rows have, or that hold nothing in test rows, cannot be used.\n"
-        f'SHARED = {{*{rows}.dropna(axis="columns", how="all").columns}}\n'
-        "train = train[[name for name in train.columns if name in SHARED or name in TARGETS]]\n"
+        f'SHARED = {{*{rows}.dropna(axis="columns", how="all").columns, {listed}}}\n'
+        "train = train[[name for name in train.columns if name in SHARED]]\n"
     )
 
 

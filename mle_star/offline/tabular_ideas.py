@@ -51,7 +51,8 @@ codes = [
     matrix.apply(lambda column: column.cat.codes if column.dtype == "category" else column)
     for matrix in (fit_matrix, new_matrix)
 ]
-forest = {kind}(200, min_samples_leaf=2, max_features=0.5, random_state=SEED, n_jobs=CORES)
+sample = {{"bootstrap": True, "max_samples": 50_000}} if len(fit_target) > 60_000 else {{}}
+forest = {kind}(200, min_samples_leaf=2, max_features=0.5, random_state=SEED, n_jobs=CORES, **sample)
 forest.fit(codes[0], fit_target)
 total = (total + BAGS * {predicted}) / 2
 """
@@ -67,7 +68,7 @@ def _with_forest(block: str, script: str) -> str | None:
     """Average a booster with trees of another kind, before it returns its sum over the bags."""
     if "return total / BAGS" not in block:
         return None
-    classifies = "spread(" in block
+    classifies = "Classifier" in block
     kind = "ExtraTreesClassifier" if classifies else "ExtraTreesRegressor"
     predicted = "spread(forest, codes[1])" if classifies else "forest.predict(codes[1])"
     return before_return(PARTNER.format(kind=kind, predicted=predicted))(block, script)
@@ -87,7 +88,7 @@ def _turned(block: str, title: str, reason: str, **values: object) -> Idea:
     return Idea(block, title, reason, set_keywords(**values))
 
 
-def _lowered(name: str, value: int) -> Change:
+def _lowered(name: str, value: float) -> Change:
     """Set a keyword that stands higher."""
 
     def change(block: str, script: str) -> str | None:
@@ -149,10 +150,10 @@ MODEL_IDEAS = (
             "where the "
             "rows are few or the target is noisy. Early stopping, where it is used, finds the number of trees.",
             leaves=0.5, min_rows=1.5, penalty=5),
-    _turned("lightgbm", "Let each tree see fewer columns.",
+    Idea("lightgbm", "Let each tree see fewer columns.",
             "Four in ten columns for each tree: leading columns leave room for the others, and trees differ "
             "more, which "
-            "makes their sum steadier. Leaves and steps stay.", columns=0.4),
+            "makes their sum steadier. Leaves and steps stay.", _lowered("columns", 0.4)),
     _scaled("lightgbm", "Grow larger trees.",
             "Twice the leaves catch interactions of more columns. The penalty and the rows in a leaf hold them back; "
             "with many rows there is enough to learn from.", leaves=2),
@@ -162,9 +163,9 @@ MODEL_IDEAS = (
     _scaled("categorical_lightgbm", "Grow smaller trees, and more of them.",
             "Half the leaves keep single trees from following noise; half as many trees again add up to as much.",
             leaves=0.5, trees=1.5),
-    _turned("categorical_lightgbm", "Let each tree see fewer columns.",
+    Idea("categorical_lightgbm", "Let each tree see fewer columns.",
             "Six in ten columns for each tree: leading columns leave room for the others, and the sum is steadier.",
-            columns=0.6),
+            _lowered("columns", 0.6)),
     _scaled("categorical_lightgbm", "Grow larger trees.",
             "Twice the leaves, and half the rows in each, catch finer interactions where there is little noise.",
             leaves=2, min_rows=0.5),
@@ -177,15 +178,17 @@ MODEL_IDEAS = (
     _scaled("hist_gradient_boosting", "Grow larger trees.",
             "Twice the leaves catch interactions that smaller trees must approximate by sums. Random columns and the "
             "penalty stay as they are.", leaves=2),
-    _turned("hist_gradient_boosting", "Let each cut choose among fewer columns.",
-            "A quarter of the columns for each cut makes trees differ more, which steadies their sum.", columns=0.25),
+    Idea("hist_gradient_boosting", "Let each cut choose among fewer columns.",
+            "A quarter of the columns for each cut makes trees differ more, which steadies their sum.",
+         _lowered("columns", 0.25)),
     _scaled("xgboost", "Grow shallower trees with stronger penalties.",
             "Two thirds of the depth and three times the penalty keep trees simple. More of them are added up.",
             depth=0.67, penalty=3),
     _partner("xgboost"),
     _scaled("xgboost", "Halve the learning rate and double the trees.", SLOW + " Depth and sampling stay.",
             learning_rate=0.5, trees=2),
-    _turned("xgboost", "Let each tree see fewer columns.", "Four in ten columns make trees differ more.", columns=0.4),
+    Idea("xgboost", "Let each tree see fewer columns.", "Four in ten columns make trees differ more.",
+         _lowered("columns", 0.4)),
     _scaled("xgboost", "Grow deeper trees.", "They catch more interactions; the penalty stays.", depth=1.34),
     _scaled("catboost", "Grow deeper trees.", "They catch more interactions; the penalty stays.", depth=1.34),
     _partner("catboost"),

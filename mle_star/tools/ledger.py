@@ -27,10 +27,11 @@ async def record(run: Run, outcome: Outcome, *, accepted: bool = False) -> list[
 
 
 def _reason(result: ExecutionResult) -> str:
-    """Put what a failure says into a line: a list's items, or the last line of a traceback."""
+    """Put what a failure says into a line: what is wrong with the submission, or the last line of a traceback."""
     lines = [line.strip() for line in result.message.splitlines() if line.strip()]
-    items = [line.removeprefix("- ") for line in lines if line.startswith("- ")]
-    return "; ".join(items or lines[-1:]) or str(result.error)
+    if result.error == "bad submission":
+        return "; ".join(line.removeprefix("- ") for line in lines[1:])
+    return lines[-1] if lines else str(result.error)
 
 
 async def promote(run: Run, solution: Solution) -> list[StepRecord]:

@@ -180,7 +180,7 @@ class _Inspection:
                 raise TaskError(f"the id column {given!r} is not in {self.roles.test}: {_listed(names.test)}")
             return given
         known = self.train.sample if self.train else None
-        is_id = self.sample is not None and sample_has_id(self.sample.sample, known, names.test)
+        is_id = self.sample is not None and sample_has_id(self.sample.sample, known, self._test_names)
         found = find_id(names, is_id)
         if (
             found is not None

@@ -23,14 +23,15 @@ def sample_has_id(sample: pd.DataFrame, train: pd.DataFrame | None, test: Sequen
         return False
     if train is not None and first in train.columns and test:
         # What training has and the test lacks is most often a target; unless each row, here and there, has its own.
-        return _numbers_rows(sample[first]) and _numbers_rows(train[first])
+        return len(sample) > 1 and _numbers_rows(sample[first]) and _numbers_rows(train[first])
     return bool(sample[first].is_unique)
 
 
 def _numbers_rows(column: pd.Series[Any]) -> bool:
     """Whether a column has another name, or another whole number, for each row."""
-    whole = column.dtype.kind != "f" or bool((column % 1 == 0).all())
-    return whole and bool(column.is_unique)
+    names = column.dropna()
+    whole = names.dtype.kind != "f" or bool((names % 1 == 0).all())
+    return whole and bool(names.is_unique)
 
 
 def submission_format(

@@ -164,7 +164,7 @@ def _same(text: str) -> str:
 
 
 def _sums(predictions: pd.DataFrame, target: TargetProfile | None) -> list[str]:
-    if target is None or target.kind not in ("binary", "multiclass"):
+    if target is None or len(target.names) > 1 or target.kind not in ("binary", "multiclass"):
         return []
     totals = predictions.astype(float).sum(axis=1)
     off = (totals - 1).abs() > SUM_TOLERANCE

@@ -286,3 +286,24 @@ def test_where_the_test_table_names_no_rows_they_are_those_of_the_sample(tmp_pat
     task.test.drop(columns=["row id", "y"]).to_csv(tmp_path / "input" / "test.csv", index=False)
     written = submitted(task, candidates(task, 1)[0])
     assert root_mean_squared_error(task.test["y"], written["y"]) < 0.4 * task.test["y"].std()
+
+
+def test_a_column_that_is_empty_in_the_test_is_not_counted_as_missing_there(tmp_path: Path) -> None:
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(240, 5)), columns=list("abcde"))
+    table["y"] = 10 * table["a"] + table["b"]
+    task = Task(tmp_path, table[:180], table[180:].assign(c=np.nan, d=np.nan), "y", "rmse")
+    written = submitted(task, candidates(task, 2)[1])
+    assert root_mean_squared_error(task.test["y"], written["y"]) < 0.4 * task.test["y"].std()
+    script = code(ask("submission", task=task.brief, environment=ENVIRONMENT, script=candidates(task, 1)[0]))
+    assert "test.reindex(columns=train.columns)" in script
+
+
+def test_a_date_that_only_late_rows_of_a_wide_test_table_have_is_read(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    table = pd.DataFrame(generator.normal(size=(11_200, 84)), columns=[f"x{place}" for place in range(84)]).round(2)
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(generator.integers(0, 300, len(table)), unit="D")
+    table.insert(0, "when", days.strftime("%Y-%m-%d"))
+    table["y"] = table["x0"]
+    test = table[200:].copy()
+    test.loc[:10_900, "when"] = None
+    ran(task := Task(tmp_path, table[:200], test, "y", "rmse"), candidates(task, 3)[2])

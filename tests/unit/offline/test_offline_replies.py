@@ -616,3 +616,28 @@ def test_no_plan_is_about_columns_that_a_table_lacks(task: Task) -> None:
     titles = {idea.title for block in ("tree_matrix", "number_features") for idea in ideas_for(block, numbers)}
     assert "Add the fractions of the numbers, and whether they are round." in titles
     assert not {"Take more topics from the texts.", "Cross the categories of few values in pairs."} & titles
+
+
+@pytest.mark.parametrize("kind", ["classification", "regression"])
+@pytest.mark.parametrize("name", ["lightgbm", "categorical_lightgbm", "hist_gradient_boosting", "xgboost", "catboost"])
+def test_a_booster_is_averaged_with_a_forest_of_its_own_kind(kind: str, name: str) -> None:
+    source = functions(kind)[name]
+    idea = next(idea for idea in IDEAS if idea.block == name and "Average it" in idea.title)
+    changed = idea.change(source, source)
+    assert changed is not None
+    assert ("ExtraTreesClassifier" if kind == "classification" else "ExtraTreesRegressor") in changed
+    if name in {"xgboost", "catboost"}:
+        return
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"x": rng.normal(size=120), "kind": pd.Categorical(rng.choice(list("ab"), 120))})
+    if name == "hist_gradient_boosting":
+        rows["kind"] = rows["kind"].cat.codes
+    target = (rows["x"] > 0).to_numpy().astype(int)
+    scope: dict[str, Any] = {"np": np, "pd": pd, "SEED": 0, "BAGS": 2, "CORES": 1, "ABSOLUTE_LOSS": False}
+    scope["classes"] = np.array([0, 1])
+    for needed in ("spread", "hold_back"):
+        exec(functions(kind).get(needed, ""), scope)
+    exec(changed, scope)
+    predicted = scope[name](rows[:90], target[:90], rows[90:])
+    assert predicted.shape == ((30, 2) if kind == "classification" else (30,))
+    assert ((predicted if predicted.ndim == 1 else predicted[:, 1]) > 0.5).astype(int).tolist() == target[90:].tolist()

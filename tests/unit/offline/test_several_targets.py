@@ -133,11 +133,11 @@ def test_a_row_is_learnt_from_where_any_of_the_columns_is_known(tmp_path: Path) 
         return np.tile([0.0, fit_target.mean()], (len(new_matrix), 1))
 
     models = {"mean": (lambda fit_rows, fit_target, new_rows: (fit_rows, new_rows), mean)}
-    rows = pd.DataFrame({"x": np.arange(4.0)})
-    target = np.array([[1, np.nan, 1], [0, 1, 1], [0, np.nan, np.nan], [np.nan, 0, 1]])
+    rows = pd.DataFrame({"x": np.arange(12.0)})
+    target = np.repeat([[1, np.nan, 1], [0, 1, 1], [0, np.nan, np.nan], [np.nan, 0, 1]], 3, axis=0)
     predicted = defined(text, "fit_predict")["fit_predict"](rows, target, rows[:2], models)
     assert predicted.tolist() == [[[1 / 3, 0.5, 1.0]] * 2]
-    assert seen == {3: "i", 2: "i"}
+    assert seen == {9: "i", 6: "i"}
 
 
 @pytest.mark.parametrize("variant", ["multilabel", "squared", "absolute", "relative", "logs"])
@@ -229,3 +229,27 @@ def test_the_value_of_a_column_that_is_unknown_is_not_judged() -> None:
     exec(frame_part("decide", "values"), scope)
     truth = np.array([[0, 1, 0, np.nan, np.nan], [0, 0, 1, 1, 0]])
     assert np.array_equal(scope["decide"](truth), [[1, np.nan], [2, 3]], equal_nan=True)
+
+
+def test_a_value_that_hardly_any_row_has_does_not_end_a_script(tmp_path: Path) -> None:
+    frame = many_values()
+    frame.loc[3, "colour"], frame.loc[[5, 9, 11], "size"] = "mauve", 99
+    given = task(tmp_path, "accuracy", frame)
+    common = {"task": given.brief, "environment": ENVIRONMENT}
+    for model in ("LightGBM, gradient-boosted trees", "HistGradientBoosting with random columns"):
+        text = code(
+            ask(
+                "candidate_evaluator", **common, model_description="", example_code="", model_name=model, split_seed=7,
+                seed=3,
+            )
+        )  # fmt: skip
+        done = run(given, text)
+        assert done.score is not None, done.error
+
+
+def test_probabilities_of_several_columns_need_not_add_up(tmp_path: Path) -> None:
+    frame = table().replace({"often": {0: "no", 1: "yes"}, "rarely": {0: "no", 1: "yes"}})
+    given = task(tmp_path, "auc_roc", frame)
+    sample = pd.read_csv(tmp_path / "input" / "sample_submission.csv").assign(often=0.9, rarely=0.7)
+    sample.to_csv(tmp_path / "answers.csv", index=False)
+    assert check_submission(tmp_path / "answers.csv", given.facts) == []
