@@ -204,6 +204,13 @@ def training_table(facts: Facts, read: Callable[[str, Facts], str] | None = None
     lines = [f"train = pd.concat([{calls}\n], ignore_index=True)" if more else f"train = {first}"]
     if profile.labels_file:
         lines.append(f"labels = {read(profile.labels_file, facts)}")
+    source = "labels" if profile.labels_file else "train"
+    if profile.target and "None" in dict(profile.target.classes) and not (more and source == "train"):
+        in_words = read(profile.labels_file or profile.train_file or "train.csv", facts)
+        if in_words.startswith("pd.read_csv"):
+            in_words = in_words.replace("low_memory=False", "usecols=TARGETS, keep_default_na=False")
+            lines.append(f"{source}[TARGETS] = {in_words}.replace(['', 'NA', 'NaN', 'nan'], np.nan)  # None is a class")
+    if profile.labels_file:
         key = profile.labels_key
         if key:
             as_text = '.astype("str").str.removesuffix(".0")'

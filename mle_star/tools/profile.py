@@ -255,7 +255,16 @@ class _Inspection:
         if source is None:
             return []
         source.load(targets)
-        return [source.column(name) for name in targets]
+        gaps = [n for n in targets if source.column(n).isna().any() and source.column(n).dtype.kind not in "iufb"]
+        if gaps:
+            source.read_in_words(gaps)
+        values = [source.column(name) for name in targets]
+        for column in values:
+            if (column == "None").any():
+                self.warnings.append(
+                    f"None is a class of {column.name}, not a missing value: read the column with keep_default_na=False"
+                )
+        return values
 
     def _classes(self) -> dict[str, int]:
         return class_counts(self.folders, self.media) if self.media is not None and self.train is None else {}

@@ -47,6 +47,12 @@ class Series(Table):
         for name in wanted:
             self._columns[name] = pd.concat([part.column(name) for part in self.parts], ignore_index=True)
 
+    def read_in_words(self, names: Sequence[str]) -> None:
+        """Read `None` in these columns as it stands, in all parts."""
+        super().read_in_words(names)
+        for part in self.parts:
+            part.read_in_words(names)
+
     def everything(self) -> pd.DataFrame:
         """All parts, however large."""
         return _joined([part.everything() for part in self.parts])

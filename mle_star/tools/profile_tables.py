@@ -45,6 +45,13 @@ class Table:
         self.path = path
         self.file = root / path
         self._columns: dict[str, pd.Series[Any]] = {}
+        self._in_words: set[str] = set()
+
+    def read_in_words(self, names: Sequence[str]) -> None:
+        """Read `None` in these columns of a CSV file as it stands: the name of a class, not a value that is missing."""
+        self._in_words.update(names)
+        self._columns.clear()
+        self.__dict__.pop("sample", None)
 
     @property
     def is_csv(self) -> bool:
@@ -159,6 +166,7 @@ class Table:
         import pandas as pd
 
         chosen: set[str] | None = None if columns is None else set(columns)
+        in_words = self._in_words if chosen is None else self._in_words & chosen
         for encoding in (self.dialect.encoding, "cp1252", "latin-1"):
             try:
                 frame: pd.DataFrame = pd.read_csv(
@@ -173,6 +181,13 @@ class Table:
             except UnicodeDecodeError:
                 continue
             self.dialect = self.dialect._replace(encoding=encoding)
+            if in_words:
+                as_written = pd.read_csv(
+                    self.file, sep=self.dialect.separator, encoding=encoding, dtype=str, keep_default_na=False,
+                    usecols=lambda name: str(name) in in_words, nrows=rows,
+                )  # fmt: skip
+                for name in as_written:
+                    frame[name] = frame[name].mask(as_written[name] == "None", "None")
             return frame
         raise TaskError(f"{self.path}: cannot be decoded")  # not reached: latin-1 decodes everything
 

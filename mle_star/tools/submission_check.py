@@ -37,7 +37,10 @@ def check_submission(path: str | Path | None, brief: TaskBrief) -> list[str]:
     if not file.stat().st_size:
         return [f"{file.name} is empty: it should have the columns {', '.join(wanted.columns)}"]
     try:
-        frame = Table(file.parent, file.name).everything()
+        table = Table(file.parent, file.name)
+        if brief.profile.target and "None" in dict(brief.profile.target.classes) and wanted.values == "labels":
+            table.read_in_words(wanted.prediction_columns)
+        frame = table.everything()
     except TaskError as error:
         return [str(error)]
     problems = _columns(list(frame.columns), wanted.columns)

@@ -307,3 +307,20 @@ def test_a_date_that_only_late_rows_of_a_wide_test_table_have_is_read(tmp_path: 
     test = table[200:].copy()
     test.loc[:10_900, "when"] = None
     ran(task := Task(tmp_path, table[:200], test, "y", "rmse"), candidates(task, 3)[2])
+
+
+@pytest.mark.parametrize("metric", ["log_loss", "accuracy"])
+def test_none_is_the_name_of_a_class(metric: str, tmp_path: Path) -> None:
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(240, 3)), columns=list("abc"))
+    table["y"] = np.select([table["a"] > 0.5, table["a"] < -0.5], ["Green", "None"], "Blue")
+    table.loc[::40, "y"] = None
+    names = ("Blue", "Green", "None") if metric == "log_loss" else ()
+    task = Task(tmp_path, table[:180].copy(), table[180:].fillna("Blue"), "y", metric, prediction_columns=names)
+    assert task.facts.profile.target is not None
+    assert {name for name, _ in task.facts.profile.target.classes} == {"Blue", "Green", "None"}
+    script = code(ask("submission", task=task.brief, environment=ENVIRONMENT, script=candidates(task, 1)[0]))
+    ran(task, script)
+    assert check_submission(tmp_path / "final" / "submission.csv", task.facts) == []
+    written = pd.read_csv(tmp_path / "final" / "submission.csv", keep_default_na=False)
+    answers = written[list(names)].idxmax(axis=1) if names else written["y"]
+    assert (answers.to_numpy() == task.test["y"].to_numpy()).mean() > 0.8
