@@ -177,7 +177,8 @@ def submitted(play: Play) -> list[StepRecord]:
 def score_of_source(play: Play, record: StepRecord) -> float | None:
     """Say what the solution scored that a submission was made from; None where none could be written."""
     scores = {one.step: one.score for one in play.state["history"]}
-    return scores[record.note.removeprefix("from ")] if record.note.startswith("from ") else None
+    source, _, _ = record.note.removeprefix("from ").partition(":")  # then why it failed, where it did
+    return scores[source] if record.note.startswith("from ") else None
 
 
 @in_any_world
