@@ -199,26 +199,31 @@ def training_table(facts: Facts, read: Callable[[str, Facts], str] | None = None
     `read` writes the expression that reads a file, `read_call` if it is not given.
     """
     profile, read = facts.profile, read or read_call
-    first, more = read(profile.train_file or "train.csv", facts), profile.more_train_files
-    calls = "".join(f"\n    {call}," for call in (first, *(read(file, facts) for file in more)))
-    lines = [f"train = pd.concat([{calls}\n], ignore_index=True)" if more else f"train = {first}"]
+    first, more = profile.train_file or "train.csv", profile.more_train_files
+    calls = [read(file, facts) for file in (first, *more)]
+    listed = "".join(f"\n    {call}," for call in calls)
+    lines = [f"train = pd.concat([{listed}\n], ignore_index=True)" if more else f"train = {calls[0]}"]
     if profile.labels_file:
-        lines.append(f"labels = {read(profile.labels_file, facts)}")
-    source = "labels" if profile.labels_file else "train"
-    if profile.target and "None" in dict(profile.target.classes) and not (more and source == "train"):
-        in_words = read(profile.labels_file or profile.train_file or "train.csv", facts)
-        if in_words.startswith("pd.read_csv"):
-            in_words = in_words.replace("low_memory=False", "usecols=TARGETS, keep_default_na=False")
-            lines.append(f"{source}[TARGETS] = {in_words}.replace(['', 'NA', 'NaN', 'nan'], np.nan)  # None is a class")
-    if profile.labels_file:
-        key = profile.labels_key
+        call, key = read(profile.labels_file, facts), profile.labels_key
+        lines += [f"labels = {call}", *_in_words("labels", call, facts)]
         if key:
             as_text = '.astype("str").str.removesuffix(".0")'
             lines.append(f"labels = labels.set_index(labels[{key!r}]{as_text})")
             lines.append(f"train[TARGETS] = labels[TARGETS].reindex(train[{key!r}]{as_text}).to_numpy()")
         else:
             lines.append("train[TARGETS] = labels[TARGETS].to_numpy()")
+    elif not more:
+        lines += _in_words("train", calls[0], facts)
     return "\n".join(lines)
+
+
+def _in_words(table: str, call: str, facts: Facts) -> list[str]:
+    """The line that reads the class None as it is written, where there is one: pandas takes it for a missing value."""
+    target = facts.profile.target
+    if target is None or "None" not in dict(target.classes) or not call.startswith("pd.read_csv"):
+        return []
+    call = call.replace("low_memory=False", "usecols=TARGETS, keep_default_na=False")
+    return [f"{table}[TARGETS] = {call}.replace(['', 'NA', 'NaN', 'nan'], np.nan)  # None is a class"]
 
 
 def read_call(file: str, facts: Facts) -> str:

@@ -141,9 +141,13 @@ PREPARATION_IDEAS = (
 
 SLOW = "Smaller steps average over more trees, which mostly generalises better at the price of time."
 
+
+def _halved(block: str, rest: str) -> Idea:
+    return _scaled(block, "Halve the learning rate and double the trees.", f"{SLOW} {rest}", learning_rate=0.5, trees=2)
+
+
 MODEL_IDEAS = (
-    _scaled("lightgbm", "Halve the learning rate and double the trees.", SLOW + " Everything else stays as it is.",
-            learning_rate=0.5, trees=2),
+    _halved("lightgbm", "Everything else stays as it is."),
     _partner("lightgbm"),
     _scaled("lightgbm", "Grow smaller trees with stronger penalties.",
             "Half the leaves, more rows in each and five times the penalty: simpler trees that add up. This pays "
@@ -157,8 +161,7 @@ MODEL_IDEAS = (
     _scaled("lightgbm", "Grow larger trees.",
             "Twice the leaves catch interactions of more columns. The penalty and the rows in a leaf hold them back; "
             "with many rows there is enough to learn from.", leaves=2),
-    _scaled("categorical_lightgbm", "Halve the learning rate and double the trees.", SLOW + " The trees' size stays.",
-            learning_rate=0.5, trees=2),
+    _halved("categorical_lightgbm", "The trees' size stays."),
     _partner("categorical_lightgbm"),
     _scaled("categorical_lightgbm", "Grow smaller trees, and more of them.",
             "Half the leaves keep single trees from following noise; half as many trees again add up to as much.",
@@ -169,8 +172,7 @@ MODEL_IDEAS = (
     _scaled("categorical_lightgbm", "Grow larger trees.",
             "Twice the leaves, and half the rows in each, catch finer interactions where there is little noise.",
             leaves=2, min_rows=0.5),
-    _scaled("hist_gradient_boosting", "Halve the learning rate and double the trees.", SLOW + " The trees' size stays.",
-            learning_rate=0.5, trees=2),
+    _halved("hist_gradient_boosting", "The trees' size stays."),
     _partner("hist_gradient_boosting"),
     _scaled("hist_gradient_boosting", "Grow smaller trees with stronger penalties.",
             "Half the leaves and five times the penalty keep single trees from following noise. More are added up.",
@@ -185,15 +187,13 @@ MODEL_IDEAS = (
             "Two thirds of the depth and three times the penalty keep trees simple. More of them are added up.",
             depth=0.67, penalty=3),
     _partner("xgboost"),
-    _scaled("xgboost", "Halve the learning rate and double the trees.", SLOW + " Depth and sampling stay.",
-            learning_rate=0.5, trees=2),
+    _halved("xgboost", "Depth and sampling stay."),
     Idea("xgboost", "Let each tree see fewer columns.", "Four in ten columns make trees differ more.",
          _lowered("columns", 0.4)),
     _scaled("xgboost", "Grow deeper trees.", "They catch more interactions; the penalty stays.", depth=1.34),
     _scaled("catboost", "Grow deeper trees.", "They catch more interactions; the penalty stays.", depth=1.34),
     _partner("catboost"),
-    _scaled("catboost", "Halve the learning rate and double the trees.", SLOW + " Depth stays.",
-            learning_rate=0.5, trees=2),
+    _halved("catboost", "Depth stays."),
     _scaled("catboost", "Grow shallower trees with stronger penalties.",
             "Two thirds of the depth and three times the penalty keep trees simple. More of them are added up.",
             depth=0.67, penalty=3),
