@@ -69,6 +69,8 @@ class FileProfile(Frozen):
     """A CSV's encoding, where it is not UTF-8: `pandas.read_csv(encoding=...)`."""
     decimal: str | None = None
     """A CSV's decimal mark, where it is not the point: `pandas.read_csv(decimal=...)`."""
+    remarks: int | None = None
+    """Lines of remarks before a CSV's header, where there are any: `pandas.read_csv(skiprows=...)`."""
 
 
 class ColumnProfile(Frozen):

@@ -201,29 +201,34 @@ def training_table(facts: Facts, read: Callable[[str, Facts], str] | None = None
     profile, read = facts.profile, read or read_call
     first, more = profile.train_file or "train.csv", profile.more_train_files
     calls = [read(file, facts) for file in (first, *more)]
-    listed = "".join(f"\n    {call}," for call in calls)
-    lines = [f"train = pd.concat([{listed}\n], ignore_index=True)" if more else f"train = {calls[0]}"]
+    lines = [f"train = {_one_table(calls)}"]
     if profile.labels_file:
         call, key = read(profile.labels_file, facts), profile.labels_key
-        lines += [f"labels = {call}", *_in_words("labels", call, facts)]
+        lines += [f"labels = {call}", *_in_words("labels", [call], facts)]
         if key:
             as_text = '.astype("str").str.removesuffix(".0")'
             lines.append(f"labels = labels.set_index(labels[{key!r}]{as_text})")
             lines.append(f"train[TARGETS] = labels[TARGETS].reindex(train[{key!r}]{as_text}).to_numpy()")
         else:
             lines.append("train[TARGETS] = labels[TARGETS].to_numpy()")
-    elif not more:
-        lines += _in_words("train", calls[0], facts)
+    else:
+        lines += _in_words("train", calls, facts)
     return "\n".join(lines)
 
 
-def _in_words(table: str, call: str, facts: Facts) -> list[str]:
+def _one_table(calls: list[str]) -> str:
+    """The expression that puts tables below one another."""
+    listed = "".join(f"\n    {call}," for call in calls)
+    return calls[0] if len(calls) == 1 else f"pd.concat([{listed}\n], ignore_index=True)"
+
+
+def _in_words(table: str, calls: list[str], facts: Facts) -> list[str]:
     """The line that reads the class None as it is written, where there is one: pandas takes it for a missing value."""
     target = facts.profile.target
-    if target is None or "None" not in dict(target.classes) or not call.startswith("pd.read_csv"):
+    if target is None or "None" not in dict(target.classes) or not calls[0].startswith("pd.read_csv"):
         return []
-    call = call.replace("low_memory=False", "usecols=TARGETS, keep_default_na=False")
-    return [f"{table}[TARGETS] = {call}.replace(['', 'NA', 'NaN', 'nan'], np.nan)  # None is a class"]
+    targets = _one_table([call.replace("low_memory=False", "usecols=TARGETS, keep_default_na=False") for call in calls])
+    return [f"{table}[TARGETS] = {targets}.replace(['', 'NA', 'NaN', 'nan'], np.nan)  # None is a class"]
 
 
 def read_call(file: str, facts: Facts) -> str:
@@ -249,6 +254,8 @@ def read_call(file: str, facts: Facts) -> str:
         options.append(f"encoding={profile.encoding!r}")
     if profile and profile.decimal:
         options.append(f"decimal={profile.decimal!r}")
+    if profile and profile.remarks:
+        options.append(f"skiprows={profile.remarks}")
     if names := facts.id_columns:
         options.append(f"dtype={{{', '.join(f'{name!r}: str' for name in names)}}}")
     return f"pd.read_csv({path}, {', '.join(options)})"

@@ -63,5 +63,6 @@ def measured(root: Path, file: FileProfile, table: Table | None) -> FileProfile:
             "separator": None if dialect.separator == "," else dialect.separator,
             "encoding": None if dialect.encoding in ("utf-8", "utf-8-sig") else dialect.encoding,
             "decimal": None if dialect.decimal == "." else dialect.decimal,
+            "remarks": dialect.remarks or None,
         }
     )

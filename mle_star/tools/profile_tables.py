@@ -36,6 +36,8 @@ class Dialect(NamedTuple):
     separator: str = ","
     encoding: str = "utf-8"
     decimal: str = "."
+    remarks: int = 0
+    """Lines of remarks, each beginning with `#` or `%`, before the header."""
 
 
 class Table:
@@ -59,7 +61,7 @@ class Table:
 
     @cached_property
     def dialect(self) -> Dialect:
-        """The separator, encoding and decimal mark, from the first 64 kB."""
+        """The separator, encoding, decimal mark and lines of remarks, from the first 64 kB."""
         return _sniff(self._head(), tab=suffix_of(self.path) == ".tsv") if self.is_csv else Dialect()
 
     @cached_property
@@ -81,8 +83,9 @@ class Table:
     def header_width(self) -> int:
         if not self.is_csv:
             return 50
-        head = self._head().decode(self.dialect.encoding, errors="replace")
-        return len(next(csv.reader(io.StringIO(head), delimiter=self.dialect.separator), []))
+        lines = self._head().decode(self.dialect.encoding, errors="replace").splitlines(keepends=True)
+        table = io.StringIO("".join(lines[self.dialect.remarks :]))
+        return len(next(csv.reader(table, delimiter=self.dialect.separator), []))
 
     @cached_property
     def rows(self) -> int:
@@ -94,8 +97,7 @@ class Table:
 
             return int(pq.read_metadata(self.file).num_rows)
         if self.is_csv and not self.dialect.encoding.startswith("utf-16"):
-            with self._open() as stream:
-                return _count_records(stream) - 1
+            return self._count_rows()
         return len(self._read(self.names[:1], None))
 
     @cached_property
@@ -123,8 +125,7 @@ class Table:
             return int(metadata.num_rows), int(metadata.num_columns), self.dialect
         if not self.is_csv or self.dialect.encoding.startswith("utf-16"):
             return None, None, self.dialect
-        with self._open() as stream:
-            return max(0, _count_records(stream) - 1), self.header_width, self.dialect
+        return max(0, self._count_rows()), self.header_width, self.dialect
 
     def column(self, name: str) -> pd.Series[Any]:
         """One column in full, the first million rows of it."""
@@ -174,6 +175,7 @@ class Table:
                     sep=self.dialect.separator,
                     encoding=encoding,
                     decimal=self.dialect.decimal,
+                    skiprows=self.dialect.remarks,
                     usecols=None if chosen is None else (lambda name: str(name) in chosen),
                     nrows=rows,
                     low_memory=False,
@@ -184,12 +186,18 @@ class Table:
             if in_words:
                 as_written = pd.read_csv(
                     self.file, sep=self.dialect.separator, encoding=encoding, dtype=str, keep_default_na=False,
-                    usecols=lambda name: str(name) in in_words, nrows=rows,
+                    usecols=lambda name: str(name) in in_words, nrows=rows, skiprows=self.dialect.remarks,
                 )  # fmt: skip
                 for name in as_written:
                     frame[name] = frame[name].mask(as_written[name] == "None", "None")
             return frame
         raise TaskError(f"{self.path}: cannot be decoded")  # not reached: latin-1 decodes everything
+
+    def _count_rows(self) -> int:
+        with self._open() as stream:
+            for _ in range(self.dialect.remarks):
+                stream.readline()
+            return _count_records(stream) - 1
 
     def _head(self) -> bytes:
         try:
@@ -239,9 +247,11 @@ def _read_parquet(file: Path, columns: Sequence[str] | None, rows: int | None) -
 
 def _sniff(head: bytes, *, tab: bool) -> Dialect:
     encoding = _encoding(head)
-    lines = [line for line in head.decode(encoding, errors="replace").splitlines()[:40] if line.strip()]
+    lines = head.decode(encoding, errors="replace").splitlines()
     if len(lines) > 1 and len(head) == HEAD:
         lines = lines[:-1]
+    remarks = _remarks(lines)
+    lines = [line for line in lines[remarks : remarks + 40] if line.strip()]
     if not lines:
         return Dialect(encoding=encoding)
     separator = "\t" if tab and "\t" in lines[0] else _separator(lines)
@@ -250,7 +260,17 @@ def _sniff(head: bytes, *, tab: bool) -> Dialect:
         values = [value.strip() for row in csv.reader(lines[1:], delimiter=";") for value in row]
         commas, points = (sum(bool(re.fullmatch(rf"-?\d+{mark}\d+", v)) for v in values) for mark in (",", r"\."))
         decimal = "," if commas > points else "."  # a time such as 10.30 may stand beside
-    return Dialect(separator, encoding, decimal)
+    return Dialect(separator, encoding, decimal, remarks)
+
+
+def _remarks(lines: list[str]) -> int:
+    """How many lines of remarks stand before the header, which may itself begin with a `#`."""
+    first = next((number for number, line in enumerate(lines) if line.strip() and line[0] not in "#%"), 0)
+    if not any(line.strip() for line in lines[:first]):
+        return 0
+    separator = _separator(lines[first:])
+    is_header = lines[first - 1].count(separator) == lines[first].count(separator) > 0
+    return first - 1 if is_header else first
 
 
 def _encoding(head: bytes) -> str:

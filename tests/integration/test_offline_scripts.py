@@ -251,6 +251,8 @@ def test_a_table_of_another_dialect_is_read_and_answered_in_the_samples_order(tm
     table[:90].to_csv(data / "train.csv", **dialect)
     table[90:].drop(columns="y").to_csv(data / "test.csv", **dialect)
     pd.DataFrame({"id": table["id"][:89:-1], "y": 0.5}).to_csv(data / "sample_submission.csv", **dialect)
+    for file in data.iterdir():
+        file.write_bytes(b"# exported by hand; two towns\n# units: metres\n" + file.read_bytes())
     task = Folder(tmp_path, "y", "rmse")
     ran(task, code(ask("submission", task=task.brief, environment=ENVIRONMENT, script=candidates(task, 1)[0])))
     assert check_submission(tmp_path / "final" / "submission.csv", task.facts) == []
@@ -309,13 +311,17 @@ def test_a_date_that_only_late_rows_of_a_wide_test_table_have_is_read(tmp_path: 
     ran(task := Task(tmp_path, table[:200], test, "y", "rmse"), candidates(task, 3)[2])
 
 
-@pytest.mark.parametrize("metric", ["log_loss", "accuracy"])
-def test_none_is_the_name_of_a_class(metric: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("metric", "files"), [("log_loss", 1), ("accuracy", 2)])
+def test_none_is_the_name_of_a_class(metric: str, files: int, tmp_path: Path) -> None:
     table = pd.DataFrame(np.random.default_rng(0).normal(size=(240, 3)), columns=list("abc"))
     table["y"] = np.select([table["a"] > 0.5, table["a"] < -0.5], ["Green", "None"], "Blue")
     table.loc[::40, "y"] = None
     names = ("Blue", "Green", "None") if metric == "log_loss" else ()
     task = Task(tmp_path, table[:180].copy(), table[180:].fillna("Blue"), "y", metric, prediction_columns=names)
+    if files == 2:
+        task.train[:90].to_csv(tmp_path / "input" / "train_1.csv", index=False)
+        task.train[90:].to_csv(tmp_path / "input" / "train_2.csv", index=False)
+        (tmp_path / "input" / "train.csv").unlink()
     assert task.facts.profile.target is not None
     assert {name for name, _ in task.facts.profile.target.classes} == {"Blue", "Green", "None"}
     script = code(ask("submission", task=task.brief, environment=ENVIRONMENT, script=candidates(task, 1)[0]))

@@ -126,6 +126,26 @@ def test_semicolons_decimal_commas_and_odd_encodings_are_read_and_told(tmp_path:
     assert brief.profile.train_rows == 200
 
 
+@pytest.mark.parametrize(
+    ("above", "mark", "lines"),
+    [("# from a survey, 2021\n#\n\n", "", 3), ("% units: metres\n", "#", 1), ("", "#", None), ("", "%", None)],
+)
+def test_remarks_above_the_header_are_told_and_a_header_with_a_mark_is_none(
+    tmp_path: Path, above: str, mark: str, lines: int | None
+) -> None:
+    marked = table().rename(columns=lambda name: mark + name if name == "a" else name)
+    folder = write(tmp_path, marked, test=np.arange(300) >= 200)
+    for name in ("train", "test", "sample_submission"):
+        file = folder / f"{name}.csv"
+        file.write_text(above + file.read_text())
+    profile = inspect(folder).profile
+    assert [file.remarks for file in profile.files if file.path == "train.csv"] == [lines]
+    assert {file.path: file.rows for file in profile.files} == {
+        "sample_submission.csv": 100, "test.csv": 100, "train.csv": 200
+    }  # fmt: skip
+    assert mark + "a" in [column.name for column in profile.columns]
+
+
 def test_a_file_that_turns_out_not_to_be_utf_8_late_is_read_all_the_same(tmp_path: Path) -> None:
     write(tmp_path, table(3000, c=["plain"] * 2999 + ["café"]))
     text = (tmp_path / "train.csv").read_text(encoding="utf-8")
