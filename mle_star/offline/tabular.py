@@ -171,7 +171,7 @@ class TabularRecipes:
             if name in {"lightgbm", "xgboost", "catboost"}:
                 return ("spread", "hold_back")
             if name in {"extra_trees", "random_forest"}:
-                return ("spread", "settled")
+                return ("spread", "missed", "settled")
             return ("spread", "fewer") if name in {"linear", "kernel_machine", "nearest_neighbours"} else ("spread",)
         return ()
 
