@@ -59,7 +59,8 @@ def of_numbers(noise: float, min_leaf: Any = NUMBERS[0], columns: Any = NUMBERS[
     generator = np.random.default_rng(0)
     rows = pd.DataFrame(generator.normal(size=(800, 10)))
     target = (rows[0] + rows[1] + noise * generator.normal(size=800)).to_numpy()
-    return trial("regression", ABSOLUTE_LOSS=False)(ExtraTreesRegressor(random_state=0), rows, target, min_leaf, columns)
+    settle = trial("regression", ABSOLUTE_LOSS=False)
+    return settle(ExtraTreesRegressor(random_state=0), rows, target, min_leaf, columns)
 
 
 def of_classes(noise: float, min_leaf: Any = WORDS[0], columns: Any = WORDS[1]) -> dict[str, Any]:
