@@ -1,0 +1,192 @@
+"""The tables of a task's folder, opened: which columns they have, and which of these are the id and the target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mle_star.models.data_models import FileProfile
+from mle_star.models.errors import TaskError
+from mle_star.tools.profile_columns import shorten
+from mle_star.tools.profile_files import Folder, Roles, find_roles, inventory, walk
+from mle_star.tools.profile_images import Media, class_counts, find_media, test_files
+from mle_star.tools.profile_modality import measured
+from mle_star.tools.profile_parts import Series, labels_key, training_table
+from mle_star.tools.profile_submission import sample_has_id
+from mle_star.tools.profile_tables import Table
+from mle_star.tools.profile_target import Columns, find_id, find_target, label
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class TaskTables:
+    """What a task's folder holds, by its part in the task; each table is read when it is first asked for.
+
+    Raises:
+        TaskError: A table of the training rows cannot be read.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.folders: list[Folder] = list(walk(root))
+        self.roles: Roles = find_roles(self.folders)
+        self.media: Media | None = find_media(self.folders)
+        self.test = self._table(self.roles.test)
+        self.sample = self._table(self.roles.sample)
+        self.labels: Table | None = None
+        """The table of its own that the target was found in, and the column that joins it to the training table."""
+        self.labels_key: str | None = None
+        self.warnings: list[str] = []
+        self.train = self._training_table()
+
+    def _table(self, path: str | None) -> Table | None:
+        return Table(self.root, path) if path else None
+
+    def _training_table(self) -> Table | None:
+        if self.roles.train is None:
+            return None
+        table, warnings = training_table(self.root, self.roles.train, self.roles.more)
+        self.warnings += warnings
+        return table
+
+    @property
+    def train_parts(self) -> Sequence[Table]:
+        """The tables that the training rows are cut into."""
+        if isinstance(self.train, Series):
+            return self.train.parts
+        return [self.train] if self.train else []
+
+    @property
+    def names(self) -> Columns:
+        """The columns of training, test and sample."""
+        return Columns(*([] if table is None else table.names for table in (self.train, self.test, self.sample)))
+
+    @cached_property
+    def test_names(self) -> list[str]:
+        """The test's columns, without those of training that hold nothing there, as the target may."""
+        if self.train is None or self.test is None:
+            return [] if self.test is None else self.test.names
+        known, test = self.train.sample.notna().any(), self.test
+        empty = [n for n in test.names if known.get(n, False) and not test.sample[n].notna().any()]
+        return [n for n in test.names if n not in empty or test.column(n).notna().any()]
+
+    @property
+    def test_rows(self) -> int | None:
+        """Rows, or files, to predict."""
+        if self.test is not None:
+            return self.test.rows
+        if self.sample is not None:
+            return self.sample.rows
+        return test_files(self.folders, self.media) or None if self.media else None
+
+    @property
+    def class_counts(self) -> dict[str, int]:
+        """How many files each class has, where folders or file names are the classes."""
+        return class_counts(self.folders, self.media) if self.media is not None and self.train is None else {}
+
+    def files(self) -> tuple[FileProfile, ...]:
+        """The inventory, with rows, columns and dialect for tables."""
+        tables = {t.path: t for t in (*self.train_parts, self.test, self.sample, self.labels) if t}
+        return tuple(measured(self.root, file, tables.get(file.path)) for file in inventory(self.root, self.folders))
+
+    def id_column(self, given: str | None) -> str | None:
+        """The column that names the rows to predict: the given one, or one that is found.
+
+        Raises:
+            TaskError: The given column is not in the test table.
+        """
+        names = self.names
+        if given is not None:
+            if names.test and given not in names.test and given not in names.sample:
+                raise TaskError(f"the id column {given!r} is not in {self.roles.test}: {listed(names.test)}")
+            return given
+        known = self.train.sample if self.train else None
+        is_id = self.sample is not None and sample_has_id(self.sample.sample, known, self.test_names)
+        found = find_id(names, is_id)
+        if found is None or self.sample is not None or self.test is None:
+            return found
+        return found if self.test.column(found).is_unique else None
+
+    def targets(self, given: Sequence[str], id_column: str | None, description: str) -> tuple[str, ...]:
+        """The columns to predict: the given ones, or those that are found; none where they cannot be found.
+
+        A target in a table of its own, such as train_labels.csv, is joined.
+
+        Raises:
+            TaskError: A given column is in no training table.
+        """
+        names = self.names
+        if given:
+            unknown = [n for n in given if n not in names.train] if self.train is not None else []
+            if unknown and not self._take_labels(given, id_column):
+                told = ", ".join(map(repr, unknown))
+                raise TaskError(f"the target {told} is not in {self.roles.train}: {listed(names.train)}")
+            return tuple(given)
+        if self.train is None:
+            if not self.class_counts:
+                return ()
+            asked = [n for n in names.sample if n != id_column]
+            return (asked[0],) if len(asked) == 1 else ("label",)
+        # The test may have a column for the target, with nothing in it.
+        for columns in (names, names._replace(test=self.test_names)):
+            if found := find_target(columns, id_column, self._classes_of, description):
+                return found
+        return self._target_in_labels(names, id_column, description)
+
+    def _target_in_labels(self, names: Columns, id_column: str | None, description: str) -> tuple[str, ...]:
+        if self.roles.labels is None:
+            return ()
+        table = Table(self.root, self.roles.labels)
+        found = find_target(names._replace(train=table.names), id_column, lambda name: [], description)
+        found = tuple(n for n in found if n in table.names and n not in names.train)
+        if not found:
+            rest = [n for n in table.names if n not in names.train and n not in names.test and n != id_column]
+            found = (rest[0],) if len(rest) == 1 else ()
+        return found if found and self._take_labels(found, id_column) else ()
+
+    def _take_labels(self, targets: Sequence[str], id_column: str | None) -> bool:
+        if self.roles.labels is None:
+            return False
+        table = Table(self.root, self.roles.labels)
+        if not all(name in table.names for name in targets):
+            return False
+        self.labels = table
+        if self.train is None:
+            return True
+        self.labels_key = key = labels_key(self.train, table, id_column)
+        how = f"join them on {key}" if key else "their rows are in the same order"
+        self.warnings.append(f"the target is in {table.path}, not in {self.roles.train}: {how}")
+        return True
+
+    def _classes_of(self, name: str) -> list[str]:
+        """A column's values as text, when they are few enough to be classes."""
+        assert self.train is not None
+        if self.train.sample[name].nunique() > 5000:
+            return []
+        return sorted({text for value in self.train.column(name).unique() if (text := label(value)) is not None})
+
+    def target_values(self, targets: Sequence[str]) -> list[pd.Series[Any]]:
+        """The targets' columns in full; empty where no table holds them."""
+        source = self.labels or self.train
+        if source is None:
+            return []
+        source.load(targets)
+        gaps = [n for n in targets if source.column(n).isna().any() and source.column(n).dtype.kind not in "iufb"]
+        if gaps:
+            source.read_in_words(gaps)
+        values = [source.column(name) for name in targets]
+        for column in values:
+            if (column == "None").any():
+                self.warnings.append(
+                    f"None is a class of {column.name}, not a missing value: read the column with keep_default_na=False"
+                )
+        return values
+
+
+def listed(names: Sequence[str], limit: int = 12) -> str:
+    """Names for a message, the first of them."""
+    shown = ", ".join(shorten(name) for name in names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
