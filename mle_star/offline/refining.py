@@ -118,6 +118,14 @@ def pairs(ideas: list[Idea], block: str) -> list[tuple[Idea, Idea]]:
     return found
 
 
+def _undoes(idea: Idea, kept: list[Idea], block: str) -> bool:
+    """Whether an idea leaves nothing of those that helped: it sets the same keyword, say."""
+    made = block
+    for helpful in kept:
+        made = helpful.change(made, made) or made
+    return idea.change(made, made) in (None, made, idea.change(block, block))
+
+
 def _turns(value: object) -> int:
     """How many other values a keyword is given in turn."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value == 0:
@@ -151,9 +159,10 @@ def next_plan(
     helped = best_so_far(history, facts, baseline)
     kept = [idea for idea in ideas if helped is not None and idea.title in helped.text]
     kept_settings = SETTING.findall(helped.text) if helped is not None else []
+    undone = {idea.title for idea in new if kept and _undoes(idea, kept, block)}
     if new:
-        idea = new[0]
-        if kept or kept_settings:
+        idea = min(new, key=lambda idea: idea.title in undone)
+        if idea.title not in undone and (kept or kept_settings):
             before = " ".join(kept_idea.title for kept_idea in kept[:3]) or said(dict(kept_settings))
             return f"{before} That helped, so keep it. In addition: {idea.plan}"
         return idea.plan

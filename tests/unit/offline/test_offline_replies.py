@@ -529,6 +529,20 @@ def test_the_inner_loop_never_runs_out_of_plans_for_a_chosen_block(task: Task) -
         done += f"\n1. ```python\n{found['code_block']}\n```\n"
 
 
+def test_what_would_undo_an_idea_that_helped_is_tried_late_and_alone(task: Task) -> None:
+    block = recipes_by_name("tabular").part("extra_trees", read_facts(task.brief, read_environment(ENVIRONMENT)))
+    good = 0.2 if "rmse" in task.brief else 0.8
+    plans = ["Let trees grow to single rows."]
+    while not plans[-1].startswith("Ask for more rows in a leaf."):
+        history = attempts_text([Attempt(plan=plan, score=good if plan is plans[0] else 0.7) for plan in plans])
+        told = {"code_block": block, "baseline": 0.5, "direction": "higher is better", "history": history}
+        plans.append(ask("planner", **common(task), **told))
+        assert len(plans) < 5
+    assert "Let trees grow" not in plans[-1]
+    assert len(plans) > 2
+    assert all(plan.startswith("Let trees grow to single rows. That helped") for plan in plans[1:-1])
+
+
 def test_with_a_single_model_no_step_is_spent_on_how_models_are_blended(task: Task) -> None:
     script, done, chosen = candidate(task, cards(task)[0]), "", []
     for _ in range(6):
