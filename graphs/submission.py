@@ -44,10 +44,11 @@ async def finish(state: SubmissionState, runtime: Runtime[MLEStarConfig]) -> dic
     outcome = state["outcome"]
     accepted = outcome.result.ok
     history = await record(run, outcome, accepted=accepted)
+    source = state["ranked"][state["submitted"] - 1]
+    if accepted or outcome.result.error == "no time left":
+        run.clock.submitted(source.step, outcome.result.seconds)
     if not accepted:
         return {"history": history}
-    source = state["ranked"][state["submitted"] - 1]
-    run.clock.submitted(source.step, outcome.result.seconds)
     await run.keep(source, outcome.result)
     came = _came_from(state, run, state["submitted"] - 1) | {"history": history, "submissions": [source]}
     metric = (await run.brief()).metric

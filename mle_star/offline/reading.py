@@ -98,11 +98,13 @@ def read_environment(text: str) -> Environment:
     pairs = [item.split() for item in packages[1].split(",")] if packages else []
     cores = re.search(r"^cores:\s*(\d+)", text, re.MULTILINE)
     limit = re.search(r"^time limit:\s*([\d.]+)", text, re.MULTILINE)
+    whole = re.search(r"^whole run:\s*([\d.]+)", text, re.MULTILINE)
     known = {words[0]: words[1] if len(words) > 1 else "" for words in pairs if words}
     return Environment(
         packages=known or {"scikit-learn": "", "lightgbm": "", "pandas": "", "numpy": ""},
         cores=int(cores[1]) if cores else 1,
         time_limit=float(limit[1]) if limit else 600.0,
+        run_limit=float(whole[1]) if whole else None,
     )
 
 

@@ -63,6 +63,8 @@ class Environment:
     cores: int = 1
     time_limit: float = 600.0
     """Seconds for each script."""
+    run_limit: float | None = None
+    """Seconds for all scripts of the run, where there is such a limit."""
 
     def has(self, *names: str) -> bool:
         """Tell whether all of these packages are listed."""

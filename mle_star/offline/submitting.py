@@ -25,8 +25,10 @@ CAPPED_READ = re.compile(r"^.*\bread_csv\(.*\bnrows\s*=\s*[\w.]+.*$", re.MULTILI
 OUT_OF_FOLD = re.compile(r"^([ \t]*)parts, held = out_of_fold\(rows, target, MODELS\)$", re.MULTILINE)
 PREDICT = re.compile(r'^(?P<indent>[ \t]*)def predict\(new_rows, weights\):\n[ \t]*""".*?"""\n', re.MULTILINE)
 ENSEMBLE = "# --- Ensemble ---"
-VALIDATION_ROWS = 30_000
-"""The score and the blend's weights are settled on this many rows; the models are then fitted to all of them."""
+FITTED_TO_ALL = "fit_predict(rows, target, new_rows, used)"
+FITTED_TO_SOME = "fit_predict(rows.iloc[fitted], target[fitted], new_rows, used)"
+SHARE_OF_SCRIPT, SHARE_OF_RUN = 0.6, 0.2
+"""The last fit may take this part of a script's time, and of the whole run's."""
 
 
 def subsampling_extract(prompt: Prompt) -> str:
@@ -71,14 +73,14 @@ def submission(prompt: Prompt) -> str:
         recipes = recipes_for(facts)
         text = write_script(facts, recipes, recipes.families(facts)[:1], seed=0, split_seed=0)
     text = SUBSAMPLING.sub(lambda match: _indent(match[0]) + "# All training rows are used.", text)
-    if facts.rows > VALIDATION_ROWS:
-        text = OUT_OF_FOLD.sub(_on_some_rows, text)
     ensemble = ENSEMBLE in text
     body = [] if ensemble else [frame_part("predict")]
     if len(_prediction_columns(facts)) > 1 and len(facts.targets) == 1 and facts.classifies:
         body.append(frame_part("class_place"))
     body.append(writing(facts, ensemble=ensemble))
     whole = Script.parse(text).with_section("Submission", "\n\n\n".join(body)).text
+    if facts.rows > facts.max_rows:
+        whole = on_many_rows(whole, facts)
     return fenced(PREDICT.sub(lambda match: _with_bags(match, bags(facts)), whole))
 
 
@@ -98,14 +100,23 @@ def bags(facts: Facts) -> int:
     return 5 if facts.rows <= 3_000 else 3 if facts.rows <= 40_000 else 1
 
 
-def _on_some_rows(match: re.Match[str]) -> str:
-    lines = [
-        f"judged = np.sort(np.random.default_rng(SPLIT_SEED).permutation(len(rows))[:{VALIDATION_ROWS:_}])",
-        "# The score and the weights are settled on some of the rows; the submission's models are fitted to all.",
+def on_many_rows(script: str, facts: Facts) -> str:
+    """Settle the score and the weights on as many rows as in the search, then fit to all, or to what time allows."""
+    limits = facts.environment
+    seconds = min(SHARE_OF_SCRIPT * limits.time_limit, SHARE_OF_RUN * (limits.run_limit or float("inf")))
+    seconds /= bags(facts) * max(1, len(OUT_OF_FOLD.findall(script)))
+    lines = (
+        f"judged = np.sort(np.random.default_rng(SPLIT_SEED).permutation(len(rows))[:{facts.max_rows:_}])",
+        "began = time.monotonic()",
         "parts, held = out_of_fold(rows.iloc[judged], target[judged], MODELS)",
         "held = judged[held]",
-    ]
-    return "\n".join(match[1] + line for line in lines)
+        "row_takes = (time.monotonic() - began) / (FOLDS_USED * (1 - 1 / FOLDS) * len(judged))",
+        f"# The last fit has all rows, or as many of them as take {seconds:.0f} seconds.",
+        f"fitted = np.sort(np.random.default_rng(SEED).permutation(len(rows))[: int({seconds:.4g} / row_takes)])",
+    )
+    script = OUT_OF_FOLD.sub(lambda match: "\n".join(match[1] + line for line in lines), script)
+    script = script.replace(FITTED_TO_ALL, FITTED_TO_SOME)
+    return script.replace("import os\n", "import os\nimport time\n", 1)
 
 
 def _prediction_columns(facts: Facts) -> tuple[str, ...]:

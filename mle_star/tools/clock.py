@@ -72,7 +72,7 @@ class Clock:
         self._took[step] = seconds
 
     def submitted(self, step: str, seconds: float) -> None:
-        """Learn how long the submission's script took for the solution of a step."""
+        """Learn how long the submission's script took for the solution of a step, or that it was stopped after that."""
         if took := self._took.get(step):
             self._submission_takes = min(AT_MOST, max(self._submission_takes, MARGIN * seconds / took))
 

@@ -41,5 +41,6 @@ def render_environment(config: MLEStarConfig) -> str:
             *([f"GPUs: {len(share.gpus)}"] if share.gpus else []),
             f"memory: {share.memory / 2**30:.1f} GB",
             f"time limit: {timeout:.0f} seconds for each script",
+            *([f"whole run: {config.time_limit:.0f} seconds"] if config.time_limit else []),
         ]
     )
