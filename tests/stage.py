@@ -40,7 +40,7 @@ from tests.support import SUBMISSION, Reply, ScriptedModel, default_replies, fen
 
 Outcome = float | Literal["fails", "no score", "garbage", "too long", "killed"]
 """What an answer comes to: a script's score or failure, or a reply that never parses."""
-Submitted = Literal["submits", "fails", "no file"]
+Submitted = Literal["submits", "fails", "no file", "too long"]
 """What a submission script comes to."""
 GARBAGE = "I am sorry, but no: there is nothing (here that; anyone [could use.\n"
 FAST = Path("/dev/shm") if Path("/dev/shm").is_dir() else None

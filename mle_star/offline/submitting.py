@@ -112,7 +112,8 @@ def on_many_rows(script: str, facts: Facts) -> str:
         "held = judged[held]",
         "row_takes = (time.monotonic() - began) / (FOLDS_USED * (1 - 1 / FOLDS) * len(judged))",
         f"# The last fit has all rows, or as many of them as take {seconds:.0f} seconds.",
-        f"fitted = np.sort(np.random.default_rng(SEED).permutation(len(rows))[: int({seconds:.4g} / row_takes)])",
+        f"affordable = max(len(judged), int({seconds:.4g} / row_takes))",
+        "fitted = np.sort(np.random.default_rng(SEED).permutation(len(rows))[:affordable])",
     )
     script = OUT_OF_FOLD.sub(lambda match: "\n".join(match[1] + line for line in lines), script)
     script = script.replace(FITTED_TO_ALL, FITTED_TO_SOME)

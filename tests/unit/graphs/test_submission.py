@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from graphs import pipeline
+from mle_star.tools.clock import Clock
 from tests.stage import GARBAGE, Play, Stage, extraction, play
 from tests.support import SUBMISSION, fenced, section
 
@@ -150,6 +153,17 @@ def test_a_first_solution_that_nothing_improves_on_is_submitted_once() -> None:
     assert [ran.agent for ran in stage.ran("submission")] == ["submission"]
     assert [record.note for record in played.state["history"] if record.step == "submission"] == ["from p1.candidate1"]
     assert played.folder_listing == (SUBMISSION, "# submits\nfor_path = 1\n")
+
+
+def test_the_clock_learns_from_a_submission_that_was_stopped_how_long_it_takes_at_least(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    learnt: list[str] = []
+    monkeypatch.setattr(Clock, "submitted", lambda clock, step, seconds: learnt.append(step))
+    stage = with_candidates()
+    stage.submissions = ["too long", "fails", "submits"]
+    submit(stage, num_solutions=3, time_limit=1_000, script_timeout=3_600)
+    assert learnt == ["p2.candidate1", "p1.candidate1"]  # the second one told nothing of its time
 
 
 def test_a_path_without_refinement_submits_nothing_early() -> None:

@@ -18,6 +18,7 @@ from sklearn.metrics import f1_score
 
 import prompts
 from mle_star.agents.leakage_checker import FIT_APART
+from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import Attempt, Solution
 from mle_star.offline.chat import OfflineChatModel
 from mle_star.offline.library import recipes_by_name
@@ -28,6 +29,7 @@ from mle_star.offline.script import Script, functions_of, keywords_of
 from mle_star.offline.tabular import FAMILIES
 from mle_star.offline.tabular_ideas import IDEAS
 from mle_star.tools.blocks import find_block, quote_block, substitute
+from mle_star.tools.environment import render_environment
 from mle_star.tools.keeping import check_rewrite
 from mle_star.tools.listing import attempts_text, numbered, solutions_text
 from tests.unit.offline.simulate import ENVIRONMENT, Task, ask, code
@@ -570,6 +572,14 @@ def test_a_solution_with_fewer_folds_and_rows_is_joined_by_the_others(task: Task
     ensemble = code(ask("ensembler", **common(task), solutions=solutions, plan=plan))
     assert ensemble.count("    FOLDS_USED = 1\n") == 2
     assert ensemble.count("min(len(train), 5_000)") == 2
+
+
+@pytest.mark.parametrize(("limit", "script_time"), [(None, 600), (90, 90), (3_000, 600)])
+def test_the_environment_tells_how_long_a_script_and_the_whole_run_may_take(
+    limit: float | None, script_time: float
+) -> None:
+    told = read_environment(render_environment(MLEStarConfig(time_limit=limit, script_timeout=600)))
+    assert (told.time_limit, told.run_limit) == (script_time, limit)
 
 
 def test_a_short_time_limit_means_fewer_rows_and_trees(task: Task) -> None:
