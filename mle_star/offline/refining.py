@@ -109,20 +109,14 @@ def fitting_ideas(name: str, block: str, facts: Facts) -> list[Idea]:
 
 def pairs(ideas: list[Idea], block: str) -> list[tuple[Idea, Idea]]:
     """Pairs of ideas that go together: the second changes what the first has made, and does not undo it."""
-    found = []
-    for first, second in combinations(ideas, 2):
-        alone = second.change(block, block)
-        both = second.change(first.change(block, block) or block, block)
-        if both not in (None, alone, first.change(block, block)):
-            found.append((first, second))
-    return found
+    return [(first, second) for first, second in combinations(ideas, 2) if not _undoes(second, [first], block)]
 
 
 def _undoes(idea: Idea, kept: list[Idea], block: str) -> bool:
-    """Whether an idea leaves nothing of those that helped: it sets the same keyword, say."""
+    """Whether an idea changes nothing that others have made, or leaves nothing of it: it sets the same keyword, say."""
     made = block
-    for helpful in kept:
-        made = helpful.change(made, made) or made
+    for earlier in kept:
+        made = earlier.change(made, made) or made
     return idea.change(made, made) in (None, made, idea.change(block, block))
 
 
@@ -159,8 +153,8 @@ def next_plan(
     helped = best_so_far(history, facts, baseline)
     kept = [idea for idea in ideas if helped is not None and idea.title in helped.text]
     kept_settings = SETTING.findall(helped.text) if helped is not None else []
-    undone = {idea.title for idea in new if kept and _undoes(idea, kept, block)}
     if new:
+        undone = {idea.title for idea in new if kept and _undoes(idea, kept, block)}
         idea = min(new, key=lambda idea: idea.title in undone)
         if idea.title not in undone and (kept or kept_settings):
             before = " ".join(kept_idea.title for kept_idea in kept[:3]) or said(dict(kept_settings))

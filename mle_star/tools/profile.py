@@ -24,10 +24,10 @@ from mle_star.tools.profile_columns import profile_columns
 from mle_star.tools.profile_files import sealed
 from mle_star.tools.profile_images import profile_images
 from mle_star.tools.profile_modality import find_modality
-from mle_star.tools.profile_opened import TaskTables, listed
 from mle_star.tools.profile_split import measure_split
 from mle_star.tools.profile_submission import submission_format, submission_values
 from mle_star.tools.profile_target import check_fit, class_columns, decide_type, profile_target
+from mle_star.tools.profile_task_tables import TaskTables, listed
 from mle_star.tools.task_folder import read_task_folder
 
 if TYPE_CHECKING:
