@@ -25,10 +25,13 @@ class Backend(Protocol):
             ConfigError: They can't, or are isolated less than the settings demand.
         """
 
-    def shares(self) -> tuple[Share, ...]:
-        """List what each of the scripts gets that may run at once; all get the same. Blocks, the first time."""
+    def shares(self, width: int = 1) -> tuple[Share, ...]:
+        """List what each of the scripts gets that may run at once; all get the same. Blocks, the first time.
 
-    def share(self, run: str) -> AbstractAsyncContextManager[Share]:
+        `width` is for scripts that take the place of so many.
+        """
+
+    def share(self, run: str, width: int = 1) -> AbstractAsyncContextManager[Share]:
         """Wait for the turn of one of the run's scripts, and hold its share."""
 
     async def run(self, job: Job) -> ExecutionResult:
@@ -56,13 +59,13 @@ class Local:
             )
         return str(isolation)
 
-    def shares(self) -> tuple[Share, ...]:
+    def shares(self, width: int = 1) -> tuple[Share, ...]:
         """Divide this machine."""
-        return slots_here().shares(self.parallel)
+        return slots_here().shares(self.parallel, width)
 
-    def share(self, run: str) -> AbstractAsyncContextManager[Share]:
+    def share(self, run: str, width: int = 1) -> AbstractAsyncContextManager[Share]:
         """Wait in this process's queue."""
-        return slots_here().share(run, self.parallel)
+        return slots_here().share(run, self.parallel, width)
 
     async def run(self, job: Job) -> ExecutionResult:
         """Run it as a process."""

@@ -80,13 +80,13 @@ class OnDocker:
             raise _no_engine(self.url, error) from None
         return f"containers of {self.image}, Python {version.decode().strip()}; isolation full: the container engine"
 
-    def shares(self) -> tuple[Share, ...]:
+    def shares(self, width: int = 1) -> tuple[Share, ...]:
         """Divide this machine: the engine runs on it."""
-        return slots_here().shares(self.parallel)
+        return slots_here().shares(self.parallel, width)
 
-    def share(self, run: str) -> AbstractAsyncContextManager[Share]:
+    def share(self, run: str, width: int = 1) -> AbstractAsyncContextManager[Share]:
         """Wait in this process's queue."""
-        return slots_here().share(run, self.parallel)
+        return slots_here().share(run, self.parallel, width)
 
     async def run(self, job: Job) -> ExecutionResult:
         """Run a script in a container of its own.

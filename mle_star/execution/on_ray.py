@@ -70,12 +70,15 @@ class OnRay:
             raise ConfigError(f"--require-isolation {self.require}: a node of the Ray cluster has {weakest} only")
         return f"Ray cluster of {len(levels)} node{'s' * (len(levels) > 1)}, isolation {weakest}"
 
-    def shares(self) -> tuple[Share, ...]:
-        """Say what a script gets on its node: memory as asked for, or its part of the smallest node's."""
+    def shares(self, width: int = 1) -> tuple[Share, ...]:
+        """Say what a script gets on its node: memory as asked for, or its part of the smallest node's.
+
+        Scripts get the CPUs that the settings say, whatever their width: no node may have more of them free.
+        """
         slots = _slots(self)
         return slots.shares(len(slots.machine.cores) // self.cpus)
 
-    def share(self, run: str) -> AbstractAsyncContextManager[Share]:
+    def share(self, run: str, width: int = 1) -> AbstractAsyncContextManager[Share]:
         """Wait until few enough are under way; on which node there is room, Ray decides."""
         slots = _slots(self)
         return slots.share(run, len(slots.machine.cores) // self.cpus)

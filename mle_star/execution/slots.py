@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
+from math import ceil
 
 from mle_star.execution.machine import Machine, this_machine
 
@@ -79,14 +80,17 @@ class Slots:
         """How many scripts are on each core and GPU."""
         self._free = Fraction(1)
 
-    def shares(self, slots: int | None = None) -> tuple[Share, ...]:
-        """List the shares when so many scripts run at once; by default, as many as suit the machine."""
-        return shares_of(self.machine, slots or usual_slots(self.machine))
+    def shares(self, slots: int | None = None, width: int = 1) -> tuple[Share, ...]:
+        """List the shares when so many scripts run at once; by default, as many as suit the machine.
+
+        A script of more than one slot's width gets no more than so many slots have.
+        """
+        return shares_of(self.machine, ceil((slots or usual_slots(self.machine)) / width))
 
     @asynccontextmanager
-    async def share(self, run: str = "", slots: int | None = None) -> AsyncIterator[Share]:
-        """Wait for one of `slots` shares of the machine, and hold it. Safe from any event loop of any thread."""
-        one = _Waiting(self.shares(slots))
+    async def share(self, run: str = "", slots: int | None = None, width: int = 1) -> AsyncIterator[Share]:
+        """Wait for one of the `shares` of the machine, and hold it. Safe from any event loop of any thread."""
+        one = _Waiting(self.shares(slots, width))
         with self._lock:
             self._queues.setdefault(run, deque()).append(one)
             self._deal()

@@ -54,7 +54,7 @@ async def ask(
 
     async def question() -> HumanMessage:
         room = await run.client_of(agent).room()  # less than a moment ago, if the server was found to cut the prompt
-        given = {**await run.known_values(room), **values}
+        given = {**await run.known_values(step, room), **values}
         text = await asyncio.to_thread(fit, lambda given: render(prompt, run.config.prompts_dir, **given), given, room)
         return HumanMessage(text)
 

@@ -29,9 +29,14 @@ def installed_packages() -> tuple[str, ...]:
     return tuple(found)
 
 
-def render_environment(config: MLEStarConfig) -> str:
-    """Describe the share that each script gets where it runs, in lines of `key: value`."""
-    share = backend_of(config).shares()[0]
+def width_of(config: MLEStarConfig, step: str) -> int:
+    """Say how many scripts' share one of `step` gets: when the paths are done it is alone, and has what all had."""
+    return config.num_solutions if step.partition(".")[0] in ("ensemble", "submission") else 1
+
+
+def render_environment(config: MLEStarConfig, step: str = "") -> str:
+    """Describe the share that each script of `step` gets where it runs, in lines of `key: value`."""
+    share = backend_of(config).shares(width_of(config, step))[0]
     timeout = min(config.script_timeout, config.time_limit or config.script_timeout)
     return "\n".join(
         [

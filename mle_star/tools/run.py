@@ -21,7 +21,7 @@ from mle_star.tools.accounting import BYTES_PER_TOKEN, estimate_tokens, usage_in
 from mle_star.tools.brief import LIMIT, render_brief
 from mle_star.tools.budget import Budget
 from mle_star.tools.clock import Clock
-from mle_star.tools.environment import render_environment
+from mle_star.tools.environment import render_environment, width_of
 from mle_star.tools.files import append_line, last_line, write_atomically
 from mle_star.tools.graph_record import GraphRecord
 from mle_star.tools.preflight import check_isolation
@@ -110,6 +110,9 @@ class Run:
             self._seq = event.seq
             self.clock.start(event.elapsed)
         self._scripts.open()
+        for record in RunFolder(self.folder).history():
+            if record.accepted:
+                self.clock.accepted(record.step)
         self._record.take_up()
 
     # The task
@@ -164,23 +167,24 @@ class Run:
         folder.write_brief(task, brief)
         return brief
 
-    async def known_values(self, room: int | None = None) -> dict[str, str]:
-        """What any prompt may say without being told: the task, the environment, the metric's direction.
+    async def known_values(self, step: str = "", room: int | None = None) -> dict[str, str]:
+        """What any prompt of `step` may say without being told: the task, the environment, the metric's direction.
 
         Of a prompt of `room` tokens, the description of the task gets a third.
         """
         limit = min(LIMIT, room * BYTES_PER_TOKEN // 3) if room else LIMIT
-        if limit not in self._values:
+        key = limit, width_of(self.config, step)
+        if key not in self._values:
             brief = await self.brief()
             task = render_brief(brief, limit)
             self.budget.reserve(estimate_tokens([task]), self.price_of("submission"))
-            self._values[limit] = {
+            self._values[key] = {
                 "task": task,
-                "environment": await asyncio.to_thread(render_environment, self.config),
+                "environment": await asyncio.to_thread(render_environment, self.config, step),
                 "direction": brief.metric.direction,
                 "subsample": f"{self.config.subsample_size:,}",
             }
-        return self._values[limit]
+        return self._values[key]
 
     # Time
 

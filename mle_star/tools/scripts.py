@@ -20,7 +20,7 @@ from mle_star.execution.slots import Share
 from mle_star.execution.workdir import clear
 from mle_star.models.data_models import ExecutionResult
 from mle_star.models.state import Draft
-from mle_star.tools.environment import installed_packages
+from mle_star.tools.environment import installed_packages, width_of
 from mle_star.tools.files import write_atomically
 from mle_star.tools.submissions import collect, kept, written_by
 
@@ -42,10 +42,12 @@ class Scripts:
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._count = 0
         self._backend = backend_of(run.config)
-        self._limits = Limits()
+        self._limits: dict[int, Limits] = {}
+        """By the width of a script's share."""
         self._cache: ScriptCache | None = None
         self._digest: str | None = None
-        self._given: str | None = None
+        self._given: dict[int, str] = {}
+        """By width too: what scripts come to depends on it, beside what they say."""
 
     def open(self) -> None:
         """Take up what an earlier process left, and begin to get ready. Reads files, so not in the event loop."""
@@ -63,17 +65,17 @@ class Scripts:
                 self._run.clock.submitted(early.step, result.seconds)
         numbers = [path.name.partition("-")[0] for path in (folder / "scripts").glob("*.py")]
         self._count = max(map(int, numbers), default=0)
-        shares = self._backend.shares()
-        self._limits = Limits.of(self._config, shares, folder)
+        for width in (1, self._config.num_solutions):
+            self._limits[width] = Limits.of(self._config, self._backend.shares(width), folder)
         if self._config.warm and self._config.execution_backend == "local":
-            warm_up(shares[0].cores)
+            warm_up(self._backend.shares()[0].cores)
         if self._config.cache and (place := user_cache()):
             self._cache = ScriptCache(place)
             self._cache.tidy()
 
     def forget_task(self) -> None:
         """Ask anew what the scripts are for: the task's data may have changed."""
-        self._digest, self._given = None, None
+        self._digest, self._given = None, {}
 
     async def execute(self, draft: Draft) -> tuple[ExecutionResult, bool]:
         """Run a script, or return the result that the very same script had earlier: in this run, or in another.
@@ -88,8 +90,9 @@ class Scripts:
             # What one phase had no time for, such as an early submission, a later one may have.
             if known and not lost and known.error != "no time left":
                 return known, False
-            result = await self._recall(draft, digest)
-            return (result, False) if result else (await self._execute(draft, digest), True)
+            width = width_of(self._config, draft.step)
+            result = await self._recall(draft, digest, width)
+            return (result, False) if result else (await self._execute(draft, digest, width), True)
 
     async def _task(self) -> str:
         """Digest the task that the scripts are for."""
@@ -97,27 +100,28 @@ class Scripts:
             self._digest = hashlib.sha256((await self._run.brief()).model_dump_json().encode()).hexdigest()
         return self._digest
 
-    async def _key(self, digest: str) -> str:
+    async def _key(self, digest: str, width: int) -> str:
         """Make a script's key in the cache: what it comes to depends on the data, the packages and its share too."""
-        if self._given is None:
+        if width not in self._given:
             brief = await self._run.brief()
-            share = self._backend.shares()[0]
+            share = self._backend.shares(width)[0]
             names = [file.path for file in brief.profile.files]
             data = await asyncio.to_thread(fingerprint, Path(brief.task.dataset_path), names)
             where = (self._config.execution_backend, len(share.cores), len(share.gpus), self._config.allow_network)
-            self._given = repr((data, sys.version, installed_packages(), where))
-        return hashlib.sha256(f"{self._given}\n{await self._task()}\n{digest}".encode()).hexdigest()
+            self._given[width] = repr((data, sys.version, installed_packages(), where))
+        return hashlib.sha256(f"{self._given[width]}\n{await self._task()}\n{digest}".encode()).hexdigest()
 
-    async def _execute(self, draft: Draft, digest: str) -> ExecutionResult:
+    async def _execute(self, draft: Draft, digest: str, width: int) -> ExecutionResult:
         run = self._run
         brief = await run.brief()
         execute = run_script if self._config.execution_backend == "local" else self._backend.run
-        async with self._backend.share(run.run_id) as share:
+        async with self._backend.share(run.run_id, width) as share:
             timeout = min(self._config.script_timeout, run.clock.left(draft.step))
             if timeout <= 0:
                 run.over(draft.step)
                 return ExecutionResult(error="no time left", message=CUT_SHORT)
-            job = self._job(draft, await self._start(draft), Path(brief.task.dataset_path), timeout, share)
+            script = await self._start(draft)
+            job = self._job(draft, script, Path(brief.task.dataset_path), timeout, share, self._limits[width])
             began = time.monotonic()
             try:
                 async with run.clock.within(draft.step, slack=SLACK):  # its own timeout comes first
@@ -137,11 +141,11 @@ class Scripts:
         await asyncio.to_thread(clear, job.workdir)
         if self._cache and result.ok:
             files = {"submission.csv": written_by(result.script_path)} if draft.delivers == "submission" else {}
-            await asyncio.to_thread(self._cache.put, await self._key(digest), result, **files)
+            await asyncio.to_thread(self._cache.put, await self._key(digest, width), result, **files)
         await self._finish(draft, digest, result)
         return result
 
-    def _job(self, draft: Draft, script: Path, data: Path, timeout: float, share: Share) -> Job:
+    def _job(self, draft: Draft, script: Path, data: Path, timeout: float, share: Share, limits: Limits) -> Job:
         return Job(
             script=script,
             log=script.with_suffix(".log"),
@@ -153,14 +157,14 @@ class Scripts:
             gpus=share.gpus,
             needs_score=draft.delivers == "score",
             warm=self._config.warm,
-            limits=self._limits,
+            limits=limits,
             allow_network=self._config.allow_network,
             hidden=(self._run.runs_dir, self._run.folder),
         )
 
-    async def _recall(self, draft: Draft, digest: str) -> ExecutionResult | None:
+    async def _recall(self, draft: Draft, digest: str, width: int) -> ExecutionResult | None:
         """Take over what a script came to in another run, as if it had run here; None if that is not known."""
-        found = await asyncio.to_thread(self._cache.get, await self._key(digest)) if self._cache else None
+        found = await asyncio.to_thread(self._cache.get, await self._key(digest, width)) if self._cache else None
         if found is None or found[0].seconds > min(self._config.script_timeout, self._run.clock.left(draft.step)):
             return None
         script = await self._start(draft)
