@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from mle_star.models.events import path_of, phase_of
 from mle_star.tools.budget import PATHS_SHARE, SHARES
 
 SUBMISSION_TAKES, AT_MOST = 3.0, 8.0
@@ -22,6 +23,8 @@ class Clock:
         """Whether the run is to go straight to the submission with what there is."""
         self._took: dict[str, float] = {}
         """Seconds of the solutions' scripts so far, by step."""
+        self._held: dict[str, str] = {}
+        """The step of the solution that each path, or the ensemble, goes on with."""
         self._submission_takes = SUBMISSION_TAKES
         self._limit = limit
         self._started = time.monotonic()
@@ -50,13 +53,22 @@ class Clock:
         if share == 1:
             return self._limit - self.elapsed
         search = self._limit * SHARES["ensemble"]
-        search = min(search, max(self._limit / 2, self._limit - self._submission_takes * self.longest_script))
+        search = min(search, max(self._limit / 2, self._limit - self._submission_takes * self.final_script))
         return search * share / SHARES["ensemble"] - self.elapsed
 
     @property
-    def longest_script(self) -> float:
-        """Seconds of the longest script of a solution so far."""
-        return max(self._took.values(), default=0.0)
+    def final_script(self) -> float:
+        """Seconds of the longest script that may be submitted yet: of the best ensemble, or of all paths' solutions.
+
+        Of a path that goes on with none so far, the longest counts.
+        """
+        paths: dict[str, float] = {}
+        for step, seconds in self._took.items():
+            path = step.partition(".")[0]
+            if path not in self._held and path_of(step) is not None:
+                paths[path] = max(seconds, paths.get(path, 0.0))
+        held = {name: self._took.get(step, 0.0) for name, step in self._held.items()}
+        return max(held.pop("ensemble", 0.0), sum(paths.values()) + sum(held.values()))
 
     def late(self, step: str) -> float:
         """Seconds by which the submission of a step's solution is likely to miss the limit; 0 where it is in time."""
@@ -70,6 +82,11 @@ class Clock:
     def scored(self, step: str, seconds: float) -> None:
         """Learn how long the script of a solution took."""
         self._took[step] = seconds
+
+    def accepted(self, step: str) -> None:
+        """Learn which solution a path, or the ensemble, goes on with."""
+        if phase_of(step) != "submission":
+            self._held[step.partition(".")[0]] = step
 
     def submitted(self, step: str, seconds: float) -> None:
         """Learn how long the submission's script took for the solution of a step, or that it was stopped after that."""

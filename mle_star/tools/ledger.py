@@ -58,6 +58,8 @@ async def record_skip(run: Run, step: str, agent: str, reason: str) -> list[Step
 
 
 async def _enter(run: Run, entry: StepRecord) -> list[StepRecord]:
+    if entry.accepted:
+        run.clock.accepted(entry.step)
     await run.emit(
         "step", step=entry.step, agent=entry.agent, score=entry.score, accepted=entry.accepted,
         message=entry.note, error=entry.error, seconds=entry.seconds,

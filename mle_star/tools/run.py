@@ -49,7 +49,7 @@ class Run:
         self._writing = asyncio.Lock()
         self._keeping = asyncio.Lock()
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._values: dict[int, dict[str, str]] = {}
+        self._values: dict[tuple[int, int], dict[str, str]] = {}
         self._seq = 0
         self._scripts = Scripts(self)
         self._record: GraphRecord

@@ -13,11 +13,12 @@ import pytest
 
 from mle_star.execution.runner import Job
 from mle_star.models.config import MLEStarConfig
-from mle_star.models.data_models import ExecutionResult, TaskDescription
+from mle_star.models.data_models import ExecutionResult, Solution, TaskDescription
 from mle_star.models.errors import ConfigError
 from mle_star.models.events import Event
 from mle_star.models.state import Draft
 from mle_star.tools.files import last_line, write_atomically
+from mle_star.tools.ledger import promote
 from mle_star.tools.run import Run
 from mle_star.tools.run_folder import About, RunFolder
 from mle_star.tools.submissions import Kept
@@ -197,7 +198,39 @@ async def test_the_next_process_knows_how_long_solutions_take_and_no_other_scrip
         result = ExecutionResult(score=0.5, seconds=seconds).model_dump()
         record = {"digest": delivers, "step": f"p1.t0.k{number}", "delivers": delivers, "result": result}
         (folder.path / "scripts" / f"{number:03}-coder.json").write_text(json.dumps(record))
-    assert (await opened(folder)).clock.longest_script == 7.0
+    assert (await opened(folder)).clock.final_script == 7.0
+
+
+@pytest.mark.parametrize(
+    ("accepted", "seconds"),
+    [
+        ((), 28 + 19),  # a path that has chosen none may choose any
+        (("p2.candidate1",), 3 + 19),
+        (("p2.candidate1", "p1.candidate1"), 3 + 4),
+        (("p2.candidate1", "p1.candidate1", "p1.merge1"), 3 + 19),
+        (("p2.candidate1", "p1.candidate1", "p1.submission"), 3 + 4),
+        (("p2.candidate1", "p1.candidate1", "ensemble.r1"), 9),
+        (("p2.candidate1", "p1.merge1", "ensemble.r1"), 3 + 19),
+    ],
+)
+async def test_time_is_kept_for_what_may_be_submitted_and_not_for_what_was_given_up(
+    tmp_path: Path, accepted: tuple[str, ...], seconds: float
+) -> None:
+    folder = a_run(tmp_path)
+    write_events(folder, *(step(number, name) for number, name in enumerate(accepted)))
+    run = await opened(folder)
+    took = {"p1.candidate1": 4, "p2.candidate1": 3, "p2.candidate2": 28, "p1.merge1": 19}
+    for name, lasted in (took | {"ensemble.r0": 30, "ensemble.r1": 9}).items():
+        run.clock.scored(name, lasted)
+    assert run.clock.final_script == seconds
+
+
+async def test_the_clock_is_told_what_a_path_goes_on_with(tmp_path: Path) -> None:
+    run = await opened(a_run(tmp_path))
+    run.clock.scored("p1.candidate1", 28)
+    run.clock.scored("p1.candidate2", 3)
+    await promote(run, Solution(script="x = 1\n", score=0.5, step="p1.candidate2", agent="coder"))
+    assert run.clock.final_script == 3
 
 
 async def test_scripts_of_the_next_process_are_numbered_on(tmp_path: Path, scripts: Scripts) -> None:
