@@ -114,10 +114,15 @@ def pairs(ideas: list[Idea], block: str) -> list[tuple[Idea, Idea]]:
 
 def _undoes(idea: Idea, kept: list[Idea], block: str) -> bool:
     """Whether an idea changes nothing that others have made, or leaves nothing of it: it sets the same keyword, say."""
-    made = block
-    for earlier in kept:
-        made = earlier.change(made, made) or made
-    return idea.change(made, made) in (None, made, idea.change(block, block))
+    made = _made(kept, block)
+    return idea.change(made, made) in (None, made, block, idea.change(block, block))
+
+
+def _made(ideas: list[Idea], block: str) -> str:
+    """The block as these ideas change it, one after the other."""
+    for idea in ideas:
+        block = idea.change(block, block) or block
+    return block
 
 
 def _turns(value: object) -> int:
@@ -172,14 +177,17 @@ def said(settings: dict[str, str]) -> str:
 
 
 def turn(block: str, kept: dict[str, str], tried: tuple[str, ...], ideas: list[Idea]) -> str:
-    """A plan that changes one number of the block, when the repertoire is spent."""
+    """A plan that turns one number, from where it stands by what helped, when the repertoire is spent."""
+    begun = keywords_of(block)
+    numbers = keywords_of(_made(ideas, block))
+    numbers |= {name: _literal(value) for name, value in kept.items() if name in numbers}
     for factor in FACTORS:
-        for name, value in keywords_of(block).items():
+        for name, value in numbers.items():
             if isinstance(value, bool) or not isinstance(value, (int, float)) or value == 0:
                 continue
             other = _turned(value, factor)
             text = said({**kept, name: str(other)})
-            if other != value and not any(text in plan for plan in tried):
+            if other not in (value, begun.get(name)) and not any(text in plan for plan in tried):
                 before = " ".join(idea.title for idea in ideas)
                 return (
                     f"{before} {text} It stands at {value} now. The ideas for this block are spent, so its numbers are "

@@ -23,8 +23,8 @@ from mle_star.models.data_models import Attempt, Solution
 from mle_star.offline.chat import OfflineChatModel
 from mle_star.offline.library import recipes_by_name
 from mle_star.offline.parts import frame_part, functions
-from mle_star.offline.reading import read_environment, read_facts, rows_in
-from mle_star.offline.refining import ideas_for, name_of
+from mle_star.offline.reading import Scored, read_environment, read_facts, rows_in
+from mle_star.offline.refining import fitting_ideas, ideas_for, name_of, next_plan
 from mle_star.offline.script import Script, functions_of, keywords_of
 from mle_star.offline.tabular import FAMILIES
 from mle_star.offline.tabular_ideas import IDEAS
@@ -543,6 +543,34 @@ def test_what_would_undo_an_idea_that_helped_is_tried_late_and_alone(task: Task)
     assert "Let trees grow" not in plans[-1]
     assert len(plans) > 2
     assert all(plan.startswith("Let trees grow to single rows. That helped") for plan in plans[1:-1])
+
+
+@pytest.mark.parametrize(
+    "name", ["linear", "kernel_machine", "neural_network", "extra_trees", "lightgbm", "nearest_neighbours"]
+)
+def test_whatever_helped_each_plan_after_it_makes_a_block_of_its_own(task: Task, name: str) -> None:
+    facts = read_facts(task.brief, read_environment(ENVIRONMENT))
+    block, better = recipes_by_name("tabular").part(name, facts), facts.metric.direction == "higher is better"
+    given = {"environment": ENVIRONMENT, "script": block, "code_block": block}
+    for idea in fitting_ideas(name, block, facts):
+        plans, made = [idea.plan], [block]
+        while len(plans) < 7:
+            made.append(code(ask("coder", **given, plan=plans[-1])))
+            scores = [0.7 if better else 0.3] + [0.5] * (len(plans) - 1)
+            history = tuple(Scored(plan, score) for plan, score in zip(plans, scores, strict=True))
+            plans.append(next_plan(block, history, facts, tuple(plans), baseline=0.5))
+        assert len(set(made)) == len(made), idea.title
+
+
+def test_numbers_are_turned_from_where_they_stand_by_what_helped(task: Task) -> None:
+    facts = read_facts(task.brief, read_environment(ENVIRONMENT))
+    block = recipes_by_name("tabular").part("linear", facts)
+    strength = keywords_of(block)["strength"]
+    assert isinstance(strength, float)
+    better = 0.8 if facts.metric.direction == "higher is better" else 0.2
+    tried = Scored("Triple the strength.", better), Scored("Take a third of the strength.", 0.5)
+    plan = next_plan(block, tried, facts, tuple(item.text for item in tried), baseline=0.5)
+    assert f"Set `strength` to {strength * 3 * 0.6:.2g}. It stands at {strength * 3:.2g}" in plan
 
 
 def test_with_a_single_model_no_step_is_spent_on_how_models_are_blended(task: Task) -> None:
