@@ -40,7 +40,7 @@ def write_script(facts: Facts, recipes: Recipes, families: tuple[Family, ...], s
 def fold_counts(facts: Facts) -> tuple[int, int]:
     """How many folds the rows are split into, and how many of them are used: small data needs all of them."""
     rows = facts.search_rows
-    if facts.profile.split.kind == "time" or (facts.environment.time_limit < 60 and rows > 500):
+    if facts.profile.split.kind == "time" or (facts.environment.pace < 60 and rows > 500):
         return 5, 1
     work = rows * max(facts.columns, 10) * (facts.class_count if facts.classifies and facts.class_count > 2 else 1)
     if facts.profile.split.kind == "group" and rows > 3_000:

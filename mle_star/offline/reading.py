@@ -51,7 +51,8 @@ class Prompt:
         if limit is None:
             return facts
         asked = int(re.sub(r"\D", "", limit[1]))
-        return replace(facts, max_rows=min(most_rows(facts.profile, asked), rows_in(self.environment.time_limit)))
+        bearable = rows_in(self.environment.pace, facts.profile)
+        return replace(facts, max_rows=min(most_rows(facts.profile, asked), bearable))
 
     @property
     def environment(self) -> Environment:
@@ -117,9 +118,16 @@ def most_rows(profile: DataProfile, asked: int = MOST_ROWS) -> int:
     return min(asked, MOST_ROWS_OF_CLASSES) if many and asked <= MOST_ROWS else asked
 
 
-def rows_in(seconds: float) -> int:
-    """Training rows that a script can bear in its time: a hundred for each second."""
-    return max(500, int(100 * seconds))
+ROWS_A_SECOND, TEXT_A_SECOND = 100, 40_000
+
+
+def rows_in(seconds: float, profile: DataProfile) -> int:
+    """Training rows that scripts can bear: so many for each second, or so many bytes of them where there are texts."""
+    rows = ROWS_A_SECOND * seconds
+    table = next((file for file in profile.files if file.path == profile.train_file), None)
+    if table and table.rows and any(column.kind == "text" for column in profile.columns):
+        rows = min(rows, TEXT_A_SECOND * seconds * table.rows / table.bytes)
+    return max(500, int(rows))
 
 
 def read_facts(task: str, environment: Environment) -> Facts:
@@ -149,7 +157,7 @@ def read_facts(task: str, environment: Environment) -> Facts:
         metric=metric,
         profile=profile,
         environment=environment,
-        max_rows=min(most_rows(profile), rows_in(environment.time_limit)),
+        max_rows=min(most_rows(profile), rows_in(environment.pace, profile)),
         title=title.replace('"', "'").replace("\\", "/")[:80],
     )
 

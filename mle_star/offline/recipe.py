@@ -53,6 +53,9 @@ from mle_star.models.data_models import DataProfile
 from mle_star.models.metric import Metric
 from mle_star.models.writing import UNSPACED
 
+SCRIPTS_IN_A_RUN = 5
+"""That take all the time that one may take: a run has more of them, and most take less."""
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -65,6 +68,11 @@ class Environment:
     """Seconds for each script."""
     run_limit: float | None = None
     """Seconds for all scripts of the run, where there is such a limit."""
+
+    @property
+    def pace(self) -> float:
+        """Seconds by which scripts are sized: the run's where it has a limit, of which one script has a part."""
+        return self.time_limit if self.run_limit is None else min(SCRIPTS_IN_A_RUN * self.time_limit, self.run_limit)
 
     def has(self, *names: str) -> bool:
         """Tell whether all of these packages are listed."""

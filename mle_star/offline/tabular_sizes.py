@@ -83,7 +83,7 @@ def sized(name: str, facts: Facts) -> dict[str, object]:
         values["epochs"] = 15 if rows > 10_000 else 30
         if rows < 1_500:
             values |= {"width": 32, "decay": 0.1, "epochs": 20, "rate": 0.004}
-    if facts.environment.time_limit < 60:
+    if facts.environment.pace < 60:
         hasty = {"trees": 150, "learning_rate": 0.08, "epochs": 10, "landmarks": 300, "iterations": 100}
         values |= {key: value for key, value in hasty.items() if key in IN_HASTE.get(name, ())}
     if name == "spline_matrix" and (rows < 400 or columns > 60):

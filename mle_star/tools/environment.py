@@ -8,6 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 
 from mle_star.execution.backend import backend_of
 from mle_star.models.config import MLEStarConfig
+from mle_star.models.events import phase_of
+
+SHARE_OF_RUN = 0.2
 
 USEFUL_PACKAGES = (
     "autogluon.tabular", "catboost", "category-encoders", "gensim", "imbalanced-learn", "lightgbm", "librosa", "nltk",
@@ -34,10 +37,22 @@ def width_of(config: MLEStarConfig, step: str) -> int:
     return config.num_solutions if step.partition(".")[0] in ("ensemble", "submission") else 1
 
 
+def script_limit(config: MLEStarConfig, step: str) -> float:
+    """Say how many seconds one script of `step` may take.
+
+    Where the run has a limit, each script of the search has a fifth of it at the most: one that is slow must not take
+    the time of all that come after it.
+    """
+    if config.time_limit is None:
+        return config.script_timeout
+    searches = phase_of(step) in ("initial", "refinement")
+    return min(config.script_timeout, config.time_limit * (SHARE_OF_RUN if searches else 1))
+
+
 def render_environment(config: MLEStarConfig, step: str = "") -> str:
     """Describe the share that each script of `step` gets where it runs, in lines of `key: value`."""
     share = backend_of(config).shares(width_of(config, step))[0]
-    timeout = min(config.script_timeout, config.time_limit or config.script_timeout)
+    seconds = f"{script_limit(config, step):.1f}"
     return "\n".join(
         [
             f"python: {platform.python_version()}",
@@ -45,7 +60,7 @@ def render_environment(config: MLEStarConfig, step: str = "") -> str:
             f"cores: {len(share.cores)}",
             *([f"GPUs: {len(share.gpus)}"] if share.gpus else []),
             f"memory: {share.memory / 2**30:.1f} GB",
-            f"time limit: {timeout:.0f} seconds for each script",
+            f"time limit: {seconds.removesuffix('.0')} seconds for each script",
             *([f"whole run: {config.time_limit:.0f} seconds"] if config.time_limit else []),
         ]
     )

@@ -20,7 +20,7 @@ from mle_star.execution.slots import Share
 from mle_star.execution.workdir import clear
 from mle_star.models.data_models import ExecutionResult
 from mle_star.models.state import Draft
-from mle_star.tools.environment import installed_packages, width_of
+from mle_star.tools.environment import installed_packages, script_limit, width_of
 from mle_star.tools.files import write_atomically
 from mle_star.tools.submissions import collect, kept, written_by
 
@@ -116,7 +116,8 @@ class Scripts:
         brief = await run.brief()
         execute = run_script if self._config.execution_backend == "local" else self._backend.run
         async with self._backend.share(run.run_id, width) as share:
-            timeout = min(self._config.script_timeout, run.clock.left(draft.step))
+            allowed = script_limit(self._config, draft.step)
+            timeout = min(allowed, run.clock.left(draft.step))
             if timeout <= 0:
                 run.over(draft.step)
                 return ExecutionResult(error="no time left", message=CUT_SHORT)
@@ -133,7 +134,7 @@ class Scripts:
                 )  # fmt: skip
         if result.note:
             await run.emit("note", step=draft.step, agent=draft.agent, message=result.note)
-        if result.error == "timeout" and timeout < self._config.script_timeout:
+        if result.error == "timeout" and timeout < allowed:
             run.over(draft.step)
             result = result.model_copy(update={"error": "no time left"})  # nothing that a repair would mend
         if draft.delivers == "submission":

@@ -13,7 +13,7 @@ from mle_star.execution.slots import Slots
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import ExecutionResult, TaskDescription
 from mle_star.models.state import Draft
-from mle_star.tools.environment import render_environment
+from mle_star.tools.environment import render_environment, script_limit
 from mle_star.tools.run import Run
 from tests.support import make_task_folder
 
@@ -86,6 +86,44 @@ def test_the_author_of_a_script_is_told_of_its_share(steps: tuple[str, ...], lin
     for step in steps:
         told = render_environment(MLEStarConfig(), step).splitlines()
         assert [line for line in told if line.startswith(("cores", "memory"))] == lines
+
+
+@pytest.mark.parametrize(
+    ("step", "limit", "timeout", "seconds"),
+    [
+        ("p1.candidate1", None, 600, 600),
+        ("p1.candidate1", 1_000, 600, 200),
+        ("p1.t0.k0", 1_000, 90, 90),
+        ("p1.submission", 1_000, 600, 600),
+        ("ensemble.r0", 1_000, 600, 600),
+        ("submission", 1_000, 3_600, 1_000),
+    ],
+)
+def test_a_script_of_the_search_has_a_part_of_the_runs_time(
+    step: str, limit: float | None, timeout: float, seconds: float
+) -> None:
+    assert script_limit(MLEStarConfig(time_limit=limit, script_timeout=timeout), step) == seconds
+
+
+async def test_a_script_that_takes_more_than_its_part_may_be_repaired(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[float] = []
+
+    async def run_script(job: Job) -> ExecutionResult:
+        given.append(job.timeout)
+        return ExecutionResult(error="timeout", script_path=str(job.script), log_path=str(job.log))
+
+    monkeypatch.setattr("mle_star.tools.scripts.run_script", run_script)
+    run = Run("one", MLEStarConfig(out_dir=tmp_path / "run", warm=False, cache=False, time_limit=1_000))
+    await run.open()
+    await run.begin(TaskDescription.from_directory(make_task_folder(tmp_path / "task")))
+    errors = []
+    for elapsed, script in ((0, "x = 1\n"), (700, "x = 2\n")):
+        run.clock.start(elapsed)
+        result, _ = await run.execute(Draft(step="p1.candidate1", agent="coder", script=script))
+        errors.append(result.error)
+    assert (given[0], errors) == (200, ["timeout", "no time left"])
 
 
 async def test_each_prompt_tells_of_the_share_of_its_own_step(tmp_path: Path) -> None:

@@ -15,10 +15,16 @@ from tests.support import fenced, section
 
 
 def evaluate(
-    stage: Stage, script: str, *, cleared: tuple[str, ...] = (), delivers: Any = "score", **settings: Any
+    stage: Stage,
+    script: str,
+    *,
+    step: str = "p1.candidate1",
+    cleared: tuple[str, ...] = (),
+    delivers: Any = "score",
+    **settings: Any,
 ) -> Play:
     """Evaluate a draft."""
-    draft = Draft(step="p1.candidate1", agent="candidate_evaluator", script=script, delivers=delivers, cleared=cleared)
+    draft = Draft(step=step, agent="candidate_evaluator", script=script, delivers=delivers, cleared=cleared)
     return play(evaluation.graph, stage, {"draft": draft}, **settings)
 
 
@@ -187,14 +193,18 @@ def test_no_script_is_started_and_no_repair_asked_for_when_the_time_is_over() ->
 
 def test_a_script_that_the_end_of_its_phase_cut_off_is_not_repaired() -> None:
     stage = Stage()
-    played = evaluate(stage, stage.write("too long"), time_limit=1_000, script_timeout=3_600, max_debug_retries=2)
+    limits = {"time_limit": 1_000, "script_timeout": 3_600}
+    played = evaluate(stage, stage.write("too long"), step="ensemble.r0", max_debug_retries=2, **limits)
     assert outcome(played).result.error == "no time left"
     assert stage.counts()["debugger"] == 0
 
 
-def test_a_script_that_took_all_the_time_that_a_script_may_take_is_repaired() -> None:
+@pytest.mark.parametrize("limits", [(10_000, 10), (1_000, 3_600)])
+def test_a_script_that_took_all_the_time_that_a_script_may_take_is_repaired(limits: tuple[int, int]) -> None:
     stage = Stage(debugger=lambda p: stage.answer(0.6, "lighter = True"))
-    played = evaluate(stage, stage.write("too long"), time_limit=10_000, script_timeout=10, max_debug_retries=2)
+    limit, timeout = limits
+    script = stage.write("too long")
+    played = evaluate(stage, script, time_limit=limit, script_timeout=timeout, max_debug_retries=2)
     assert outcome(played).solution.score == 0.6
 
 

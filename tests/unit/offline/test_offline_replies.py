@@ -19,7 +19,7 @@ from sklearn.metrics import f1_score
 import prompts
 from mle_star.agents.leakage_checker import FIT_APART
 from mle_star.models.config import MLEStarConfig
-from mle_star.models.data_models import Attempt, Solution
+from mle_star.models.data_models import Attempt, ColumnProfile, DataProfile, FileProfile, Solution
 from mle_star.offline.chat import OfflineChatModel
 from mle_star.offline.library import recipes_by_name
 from mle_star.offline.parts import frame_part, functions
@@ -602,12 +602,32 @@ def test_a_solution_with_fewer_folds_and_rows_is_joined_by_the_others(task: Task
     assert ensemble.count("min(len(train), 5_000)") == 2
 
 
-@pytest.mark.parametrize(("limit", "script_time"), [(None, 600), (90, 90), (3_000, 600)])
+@pytest.mark.parametrize(
+    ("step", "limit", "script_time", "pace"),
+    [
+        ("p1.t0.k1", None, 600, 600),
+        ("p1.t0.k1", 92, 18.4, 92),
+        ("p1.t0.k1", 6_000, 600, 3_000),
+        ("p2.submission", 92, 92, 92),
+        ("ensemble.r0", 92, 92, 92),
+        ("submission", 6_000, 600, 3_000),
+    ],
+)
 def test_the_environment_tells_how_long_a_script_and_the_whole_run_may_take(
-    limit: float | None, script_time: float
+    step: str, limit: float | None, script_time: float, pace: float
 ) -> None:
-    told = read_environment(render_environment(MLEStarConfig(time_limit=limit, script_timeout=600)))
+    told = read_environment(render_environment(MLEStarConfig(time_limit=limit, script_timeout=600), step))
     assert (told.time_limit, told.run_limit) == (script_time, limit)
+    assert told.pace == pytest.approx(pace)
+
+
+@pytest.mark.parametrize(
+    ("size", "kind", "rows"), [(300, "text", 3_000), (3_000, "text", 400), (3_000, "category", 3_000)]
+)
+def test_long_texts_mean_fewer_rows(size: int, kind: str, rows: int) -> None:
+    file = FileProfile(path="train.csv", bytes=10_000 * size, rows=10_000)
+    column = ColumnProfile(name="a", kind=kind, dtype="str")
+    assert rows_in(30, DataProfile(files=(file,), train_file="train.csv", columns=(column,))) == max(500, rows)
 
 
 def test_a_short_time_limit_means_fewer_rows_and_trees(task: Task) -> None:
@@ -618,7 +638,7 @@ def test_a_short_time_limit_means_fewer_rows_and_trees(task: Task) -> None:
         example_code="", split_seed=7, seed=3,
     )  # fmt: skip
     assert "learning_rate=0.08, trees=150" in code(reply)
-    assert rows_in(30) == 3_000
+    assert rows_in(30, DataProfile(files=())) == 3_000
 
 
 def test_scripts_of_others_get_replies_of_the_right_form(task: Task) -> None:
