@@ -26,7 +26,7 @@ from mle_star.execution.isolation.detect import NOBODY, links_out_of
 from mle_star.execution.isolation.policy import Level
 from mle_star.execution.runner import GRACE, THREAD_VARIABLES, Job, judge, kernel_kills, report_of
 from mle_star.execution.slots import Share, slots_here
-from mle_star.execution.watch import Breach, Watch, out_of_memory, start_of
+from mle_star.execution.watch import Watch, out_of_memory, out_of_time, start_of
 from mle_star.execution.workdir import clear
 from mle_star.models.data_models import ExecutionResult
 from mle_star.models.errors import ConfigError, MLEStarError
@@ -172,7 +172,7 @@ async def _follow(job: Job, container: Container, marker: bytes) -> ExecutionRes
     finally:
         limit.cancel()
     if not ended.done():
-        breach = breach or Breach("timeout", f"The script ran out of its {job.timeout:.0f} seconds and was stopped.")
+        breach = breach or out_of_time(job.timeout)
         await asyncio.to_thread(_kill, container)
     async with asyncio.timeout(GRACE):
         ending = await ended

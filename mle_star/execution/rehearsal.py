@@ -25,7 +25,7 @@ def rehearse() -> None:
 def _read() -> Any:
     pandas = importlib.import_module("pandas")
     table = pandas.read_csv(io.StringIO(TABLE))
-    table["day"] = pandas.to_datetime(table["when"]).dt.dayofyear
+    table["day"] = pandas.to_datetime(table["when"]).dt.day_of_year
     table["b"] = table["b"].fillna("none").astype("category")
     means = table.groupby("b", observed=True)["y"].mean().reset_index()
     table[table["y"] == 1].drop(columns="y").merge(means, on="b").to_csv(io.StringIO(), index=False)

@@ -26,7 +26,7 @@ from mle_star.execution.fresh import FreshProcess
 from mle_star.execution.isolation import descendants, detect
 from mle_star.execution.isolation.policy import LEVEL_OF, Mechanism, Policy
 from mle_star.execution.limits import Limits
-from mle_star.execution.watch import Breach, Watch, start_of
+from mle_star.execution.watch import Breach, Watch, out_of_time, start_of
 from mle_star.execution.workdir import clear
 from mle_star.models.data_models import ExecutionResult
 from mle_star.models.errors import MLEStarError
@@ -212,7 +212,7 @@ async def _until_the_end(process: WarmProcess | FreshProcess, watch: Watch, job:
             return None
         if limit.done():
             return limit.result()
-        return Breach("timeout", f"The script ran out of its {job.timeout:.0f} seconds and was stopped.")
+        return out_of_time(job.timeout)
     finally:
         for future in (ended, limit):
             future.cancel()

@@ -121,8 +121,13 @@ class Watch:
         return None
 
 
-def out_of_memory(limits: Limits) -> Breach:
+def out_of_time(seconds: float) -> Breach:
     """Say it in words that help."""
+    return Breach("timeout", f"The script ran out of its {seconds:.0f} seconds and was stopped: let it do less.")
+
+
+def out_of_memory(limits: Limits) -> Breach:
+    """Likewise."""
     limit = size_in_words(limits.memory)
     return Breach("out of memory", f"out of memory at {limit}: use fewer rows, smaller types or a smaller model.")
 

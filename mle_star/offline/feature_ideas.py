@@ -102,7 +102,7 @@ for name in STRINGS:
 CYCLES = """\
 for name in DATES:
     dates = as_dates(frame[name])
-    for part, length in ((dates.dt.hour + dates.dt.minute / 60, 24), (dates.dt.dayofyear, 365.25)):
+    for part, length in ((dates.dt.hour + dates.dt.minute / 60, 24), (dates.dt.day_of_year, 365.25)):
         parts[f"{name} sine {length}"] = np.sin(2 * np.pi * part / length)
         parts[f"{name} cosine {length}"] = np.cos(2 * np.pi * part / length)
 """
@@ -111,9 +111,9 @@ CALENDAR = """\
 for name in DATES:
     dates = as_dates(frame[name])
     parts[f"{name} week"] = dates.dt.isocalendar().week.astype("float64")
-    parts[f"{name} day of year"] = dates.dt.dayofyear
-    parts[f"{name} weekend"] = (dates.dt.dayofweek >= 5).astype(int)
-    parts[f"{name} hour of week"] = dates.dt.dayofweek * 24 + dates.dt.hour
+    parts[f"{name} day of year"] = dates.dt.day_of_year
+    parts[f"{name} weekend"] = (dates.dt.day_of_week >= 5).astype(int)
+    parts[f"{name} hour of week"] = dates.dt.day_of_week * 24 + dates.dt.hour
     parts[f"{name} month end"] = dates.dt.is_month_end.astype(int)
 """
 

@@ -7,7 +7,7 @@ import re
 from mle_star.offline import metrics
 from mle_star.offline.parts import frame_part
 from mle_star.offline.parts import functions as part_texts
-from mle_star.offline.recipe import Facts, Family, Recipes
+from mle_star.offline.recipe import TEXT_A_SECOND, Facts, Family, Recipes, text_bytes
 from mle_star.offline.script import Script, constants, features_list, models_table
 
 POSITIVE_LABELS = ("true", "yes", "y", "t", "positive", "pos")
@@ -40,7 +40,9 @@ def write_script(facts: Facts, recipes: Recipes, families: tuple[Family, ...], s
 def fold_counts(facts: Facts) -> tuple[int, int]:
     """How many folds the rows are split into, and how many of them are used: small data needs all of them."""
     rows = facts.search_rows
-    if facts.profile.split.kind == "time" or (facts.environment.pace < 60 and rows > 500):
+    pace = facts.environment.pace
+    many_texts = rows * text_bytes(facts.profile) > 0.9 * TEXT_A_SECOND * pace
+    if facts.profile.split.kind == "time" or (rows > 500 and (pace < 60 or many_texts)):
         return 5, 1
     work = rows * max(facts.columns, 10) * (facts.class_count if facts.classifies and facts.class_count > 2 else 1)
     if facts.profile.split.kind == "group" and rows > 3_000:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from mle_star.models.data_models import DataProfile
 from mle_star.models.metric import Metric
-from mle_star.offline.recipe import Environment, Facts
+from mle_star.offline.recipe import TEXT_A_SECOND, Environment, Facts, text_bytes
 
 
 @dataclass(frozen=True)
@@ -118,15 +118,14 @@ def most_rows(profile: DataProfile, asked: int = MOST_ROWS) -> int:
     return min(asked, MOST_ROWS_OF_CLASSES) if many and asked <= MOST_ROWS else asked
 
 
-ROWS_A_SECOND, TEXT_A_SECOND = 100, 40_000
+ROWS_A_SECOND = 100
 
 
 def rows_in(seconds: float, profile: DataProfile) -> int:
     """Training rows that scripts can bear: so many for each second, or so many bytes of them where there are texts."""
     rows = ROWS_A_SECOND * seconds
-    table = next((file for file in profile.files if file.path == profile.train_file), None)
-    if table and table.rows and any(column.kind == "text" for column in profile.columns):
-        rows = min(rows, TEXT_A_SECOND * seconds * table.rows / table.bytes)
+    if long := text_bytes(profile):
+        rows = min(rows, TEXT_A_SECOND * seconds / long)
     return max(500, int(rows))
 
 

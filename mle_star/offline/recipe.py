@@ -53,6 +53,8 @@ from mle_star.models.data_models import DataProfile
 from mle_star.models.metric import Metric
 from mle_star.models.writing import UNSPACED
 
+TEXT_A_SECOND = 25_000
+"""Bytes of texts that scripts can bear for each second of their pace."""
 SCRIPTS_IN_A_RUN = 5
 """That take all the time that one may take: a run has more of them, and most take less."""
 
@@ -77,6 +79,13 @@ class Environment:
     def has(self, *names: str) -> bool:
         """Tell whether all of these packages are listed."""
         return all(name in self.packages for name in names)
+
+
+def text_bytes(profile: DataProfile) -> float:
+    """Bytes of a training row, where rows hold texts; otherwise 0."""
+    table = next((file for file in profile.files if file.path == profile.train_file and file.rows), None)
+    texts = any(column.kind == "text" for column in profile.columns)
+    return table.bytes / table.rows if table and table.rows and texts else 0.0
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,9 @@ def debugger(prompt: Prompt) -> str:
 
 def less_work(script: str, error: str) -> str | None:
     """Out of time or memory: fewer trees, fewer rows, fewer folds, one bag; each further time less again."""
-    if not re.search(r"time ?out|timed out|time limit|out of time|killed|memory|signal 9", error, re.IGNORECASE):
+    if not re.search(
+        r"time ?out|timed out|time limit|out of (?:its|time)|killed|memory|signal 9", error, re.IGNORECASE
+    ):
         return None
     return with_less_work(script)
 

@@ -18,6 +18,8 @@ from sklearn.metrics import f1_score
 
 import prompts
 from mle_star.agents.leakage_checker import FIT_APART
+from mle_star.execution.limits import Limits
+from mle_star.execution.watch import out_of_memory, out_of_time
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import Attempt, ColumnProfile, DataProfile, FileProfile, Solution
 from mle_star.offline.chat import OfflineChatModel
@@ -307,7 +309,9 @@ def test_the_librarys_own_scripts_are_found_clean(task: Task) -> None:
 
 
 REPAIRS = {
-    "timeout": ("The script was stopped: time limit of 60 seconds", "FOLDS_USED = 1"),
+    "timeout": (out_of_time(60).message, "FOLDS_USED = 1"),
+    "memory": (out_of_memory(Limits()).message, "FOLDS_USED = 1"),
+    "time limit": ("TimeoutError: the time limit of 60 seconds was reached", "FOLDS_USED = 1"),
     "encoding": ("UnicodeDecodeError: 'utf-8' codec can't decode byte 0xe9", "latin-1"),
     "package": ("ModuleNotFoundError: No module named 'lightgbm'", "HistGradientBoosting"),
     "rare": ("ValueError: n_splits=5 cannot be greater than the number of members in each class.", "KFold("),
@@ -622,7 +626,8 @@ def test_the_environment_tells_how_long_a_script_and_the_whole_run_may_take(
 
 
 @pytest.mark.parametrize(
-    ("size", "kind", "rows"), [(300, "text", 3_000), (3_000, "text", 400), (3_000, "category", 3_000)]
+    ("size", "kind", "rows"),
+    [(200, "text", 3_000), (1_000, "text", 750), (3_000, "text", 250), (3_000, "category", 3_000)],
 )
 def test_long_texts_mean_fewer_rows(size: int, kind: str, rows: int) -> None:
     file = FileProfile(path="train.csv", bytes=10_000 * size, rows=10_000)
