@@ -57,14 +57,15 @@ KNOWN: dict[str, Known] = {
         UP,
         "labels",
         "accuracy|acc|classification accuracy|categorization accuracy|categorisation accuracy|multiclass accuracy|"
-        "percentage of correct predictions|percent correct|proportion correct|subset accuracy",
+        "percentage of correct predictions|percent correct|proportion correct|subset accuracy|percentage correct|"
+        "share of correct predictions|fraction of correct predictions|proportion of correct predictions",
     ),
     "balanced_accuracy": Known(
         UP,
         "labels",
         "balanced accuracy|balanced acc|bacc|mean per class accuracy|mean class accuracy|unweighted average recall|uar",
     ),
-    "f1": Known(UP, "labels", "f1|f measure|f one|binary f1|f1 binary|fscore|f"),
+    "f1": Known(UP, "labels", "f1|f measure|f one|binary f1|f1 binary|fscore|f score|f"),
     "f1_macro": Known(
         UP, "labels", "f1 macro|macro f1|macro averaged f1|macro average f1|f1 macro averaged|macro f measure|macrof1"
     ),

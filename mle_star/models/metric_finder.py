@@ -3,84 +3,112 @@
 from __future__ import annotations
 
 import re
+from collections import deque
+from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from mle_star.models.known_metrics import KNOWN
 from mle_star.models.metrics import AVERAGES, FILLERS, recognise
+from mle_star.models.passages import Sentence, plain_text, sentences
 
-HEADING = re.compile(
-    r"^\s{0,3}(?:#{1,6}\s+|\*\*)?(?P<title>(?:evaluation|metric|scoring|judging|how it is judged)[^\n]{0,40})$", re.I
-)
-ANY_HEADING = re.compile(r"^\s{0,3}#{1,6}\s+\S")
 CUE = re.compile(
-    r"(?i)\b(evaluat\w+|scored|scoring|scores?|metrics?|judg\w+|graded|measured (?:by|with|using|in)|ranked by|"
-    r"leaderboard|performance (?:is|will be)|assessed|maximi[sz]e|minimi[sz]e|optimi[sz]e)\b"
+    r"(?i)\b(evalu\w+|évalu\w+|scored|scoring|scores?|m[eé]tri(?:c|k|ca|que)s?|judg\w+|graded|bewert\w+|ranked by|"
+    r"measured? (?:by|with|using|in)|leaderboard|performance (?:is|will be)|assessed|maximi[sz]e|minimi[sz]e|"
+    r"optimi[sz]e|criteri(?:on|a)|as (?:low|small|high) as possible)\b"
 )
+USED = re.compile(r"(?i)\bwe use (?:the )?$")
 NEGATION = re.compile(r"(?i)\b(not|rather than|instead of|unlike|neither|no longer|nor)\b(?:(?!\bbut\b)[^.;:,]){0,30}$")
+CLAUSE = re.compile(
+    r"(?i);|,\s+(?=(?:we|this|these|here|now|it|you|your|the|submissions?|unlike|as|and|in case)\b)|"
+    r",?\s(?=(?:but|while|whereas|unlike)\b)"
+)
+ASIDE = re.compile(
+    r"(?i)\b(unlike|last (?:year|time)|previous(?:ly)?|earlier|formerly|(?:old|current) (?:\w+ )?(?:model|metric)|"
+    r"baselines?|benchmark|secondary|also (?:report|show|list)\w*|for (?:information|reference|comparison)|ties?)\b"
+)
+"""What a clause says that is not of the metric, but of another contest, of another model, or of what else is told."""
+REACHED = re.compile(r"(?i)[\s:=~≈><*|)]*(?:scores?\s+)?(?:of\s+[$€£]?\d|(?:is\s+|was\s+)?[$€£]?\d+(?:[.,]\d|\s?%))")
+"""A number after the metric: what something comes to in it."""
 # fmt: off
 AMBIGUOUS = frozenset({
-    "accuracy", "precision", "recall", "sensitivity", "specificity", "map", "f1", "dice", "gini", "kappa", "mse",
-    "mae", "r2", "pearson", "spearman", "jaccard", "hamming_loss", "error_rate", "perplexity", "concordance_index",
+    "accuracy", "precision", "recall", "sensitivity", "specificity", "map", "f1", "dice", "gini", "kappa",
+    "r2", "pearson", "spearman", "jaccard", "hamming_loss", "error_rate", "perplexity", "concordance_index",
     "hit_rate", "eer", "cer", "wer", "male", "rae", "max_error", "levenshtein", "bleu", "rouge", "exact_match",
     "explained_variance", "huber", "youden", "g_mean", "brier", "mrr", "ccc", "cosine_similarity",
     "average_precision",
 })
 # fmt: on
 """Metrics whose spellings are also words of plain prose: they count only in a sentence about the evaluation."""
+EVERYDAY = frozenset({"accuracy", "precision", "recall", "sensitivity", "specificity", "error_rate", "exact_match"})
+"""Of these the ones that stand in a sentence about the evaluation and yet may mean nothing: `accuracy is judged by`."""
 NEVER = frozenset(["f", "acc", "hr", "hits", "r", "sq", "uar", "nll", "auc", "pr"]) - {"auc"}
 """Spellings too short to be looked for in prose."""
+LOGARITHMS = re.compile(
+    r"\blogarithm(?:s|ic scale)?\b|\b(?:logs?|log10|log1p|ln)\b"
+    r"(?:\s*\(|\s+of\b|[- ](?:transform|scale|space|predict|observ|actual|target|true))"
+)
+OF_LOGARITHMS = {"rmse": "rmsle", "mse": "msle"}
+
+
+class _Clause(NamedTuple):
+    end: int
+    cue: bool
+    aside: bool
 
 
 class _Hit(NamedTuple):
     worth: int
     length: int
-    start: int
+    start: tuple[int, int]
     name: str
 
 
 def find_metric(text: str) -> str | None:
     """Give the canonical name of the metric that a description says it is judged by; None if it names none.
 
-    What stands under an Evaluation heading, or in a sentence with `evaluated`, `metric`, `scored` and the like, counts
-    more than a mention elsewhere; an everyday word such as `accuracy` or `recall` counts only there.
+    What stands under an Evaluation heading counts most, then a sentence with `evaluated`, `metric`, `scored` and the
+    like, most of all in the same clause, then a mention elsewhere; an everyday word such as `accuracy` or `recall`
+    counts only in the first two. What is told of a baseline, of last year or of ties counts less, and so does a metric
+    with what was reached in it.
     """
-    hits: list[_Hit] = []
-    offset = 0
-    in_section = False
-    for line in text.splitlines():
-        if heading := HEADING.match(line):
-            in_section = True
-            hits += _hits(heading["title"], offset, section=True)
-        elif ANY_HEADING.match(line):
-            in_section = False
-        else:
-            for sentence in re.split(r"(?<=[.!?])\s+(?=[A-Z*`])", line):
-                hits += _hits(sentence, offset, section=in_section)
-                offset += len(sentence) + 1
-        offset += 1
-    hits = [hit for hit in hits if hit.worth > 0]
-    return min(hits, key=lambda hit: (-hit.worth, hit.start, -hit.length)).name if hits else None
+    for prose in dict.fromkeys((plain_text(text), text)):
+        hits = [hit for place, sentence in enumerate(sentences(prose)) for hit in _hits(place, sentence)]
+        if hits:
+            return min(hits, key=lambda hit: (-hit.worth, hit.start, -hit.length)).name
+    return None
 
 
-def _hits(sentence: str, offset: int, *, section: bool) -> list[_Hit]:
-    cue = CUE.search(sentence) is not None
-    found: list[_Hit] = []
-    for match in _pattern().finditer(sentence):
-        name = _refined(match[0], sentence, match.start(), match.end())
-        if name is None or NEGATION.search(sentence[: match.start()]):
+def _hits(place: int, sentence: Sentence) -> Iterator[_Hit]:
+    text = sentence.text
+    cue = CUE.search(text) is not None
+    clauses = deque(_clauses(text))
+    for match in _pattern().finditer(text):
+        name = _refined(match[0], text, match.start(), match.end())
+        before, after = text[max(0, match.start() - 60) : match.start()], text[match.end() : match.end() + 60]
+        while clauses[0].end <= match.start():
+            clauses.popleft()
+        if name is None or NEGATION.search(before):
             continue
         base = name.removeprefix("mean_columnwise_").split("@")[0]
-        worth = 2 * section + 2 * cue
-        if base in AMBIGUOUS and "@" not in name:
+        ambiguous, everyday = ("@" not in name and base in words for words in (AMBIGUOUS, EVERYDAY))
+        worth = 4 * sentence.section + 2 * (cue or (not everyday and USED.search(before) is not None))
+        worth += clauses[0].cue
+        if ambiguous:
             if not worth or (base == "map" and not re.search(r"mAP|MAP|(?i:mean average precision)", match[0])):
                 continue
-            if re.match(r"(?i)recall(s|ed)?\s+(that|the|how|from)\b", sentence[match.start() :]):
+            if re.match(r"(?i)recall(s|ed)?\s+(that|the|how|from)\b", text[match.start() :]):
                 continue
-        else:
-            worth += 1
-        found.append(_Hit(worth, len(match[0]), offset + match.start(), name))
-    return found
+        aside = clauses[0].aside + (REACHED.match(after) is not None)
+        yield _Hit(worth + (not everyday) - 4 * aside, len(match[0]), (place, match.start()), name)
+
+
+def _clauses(sentence: str) -> Iterator[_Clause]:
+    """The parts of a sentence, between two commas or the like."""
+    ends = [0, *(border.end() for border in CLAUSE.finditer(sentence)), len(sentence)]
+    for start, end in pairwise(ends):
+        yield _Clause(end, *(word.search(sentence, start, end) is not None for word in (CUE, ASIDE)))
 
 
 def _refined(phrase: str, sentence: str, start: int, end: int) -> str | None:
@@ -92,20 +120,20 @@ def _refined(phrase: str, sentence: str, start: int, end: int) -> str | None:
     name = metric.name
     if name == "f1" and (kind := re.search(r"\b(macro|micro|weighted|samples)\b", f"{before} {after}")):
         name = f"f1_{kind[1]}"
-    if name in ("rmse", "mse") and re.search(
-        r"\blog(arithms?)?\b[^.]{0,40}\b(predict|observ|actual|target|true)", after
-    ):
-        name = {"rmse": "rmsle", "mse": "msle"}[name]
+    if LOGARITHMS.search(after):
+        name = OF_LOGARITHMS.get(name, name)
     if name == "kappa" and re.search(r"quadratic", f"{before} {after}"):
         name = "quadratic_kappa"
     if name == "gini" and "impurity" in after:
         return None
     if not name.startswith("mean_columnwise_") and re.search(r"column[- ]?wise", before + " " + after[:30]):
         name = f"mean_columnwise_{name}"
-    at = re.match(r"\s*(?:scores?\s*)?(?:@\s*|at\s+|\(\s*@\s*)(\d+|k)\b", after)
+    at = re.match(r"\s*(?:\([^)]*\)\s*)?(?:scores?\s*)?(?:@\s*|at\s+|\(\s*@\s*)(\d+|k)\b", after)
     if (at and "@" not in name and metric.predicts in ("ranking", "labels")) or (at and name == "average_precision"):
         assert at is not None
         name = f"{'map' if name == 'average_precision' else name}@{at[1]}"
+    if name.endswith("@k") and (told := re.search(r"(?:\bwhere|\bwith|\bfor|,|\()\s*k\s*(?:=|is)\s*(\d+)", after)):
+        name = f"{name[:-1]}{told[1]}"
     return name
 
 
@@ -120,7 +148,9 @@ def _pattern() -> re.Pattern[str]:
     }
     phrases.discard("male")
     parts = [_words(phrase) for phrase in sorted(phrases, key=lambda p: (-len(p), p))]
-    return re.compile(rf"(?i)(?<![\w@])(?:mc(?=rmse|auc|mae))?(?:{'|'.join(parts)})(?:s\b|\b)(?:\s?@\s?(?:k\b|\d+))?")
+    parts.append(r"f[ -]?(?:0\.\d|[2-9])[ -]?(?:score|measure)|f0\.\d")
+    before = r"(?:mc(?=rmse|auc|mae)|top[ -]?(?:k|\d+) (?=accuracy|error rate))?"
+    return re.compile(rf"(?i)(?<![\w@]){before}(?:{'|'.join(parts)})(?:s\b|\b)(?:\s?@\s?(?:k\b|\d+))?")
 
 
 def _words(phrase: str) -> str:

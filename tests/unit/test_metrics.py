@@ -177,6 +177,81 @@ def test_the_metric_is_found_in_a_description(text: str, name: str | None) -> No
     assert find_metric(text) == name
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (f"evaluated on [RMSE](https://a.b/{'c' * 90}) between "
+         "the logarithm of the predicted value and the logarithm of the observed one", "rmsle"),
+        ("Evaluated on RMSE between logs of predicted and observed prices.", "rmsle"),
+        ("The metric is the RMSE on log-transformed sales", "rmsle"),
+        ("evaluated on RMSE between the predicted log error and the actual log error", "rmse"),
+        ("evaluated on area under the [ROC curve](http://a.b/log_loss) between", "auc_roc"),
+        ("evaluated on [this](https://a.b/wiki/Mean_absolute_error)", "mae"),
+        ('<h2>Evaluation</h2><p>judged by area under the <a href="http://a.b/log_loss">ROC curve</a></p>', "auc_roc"),
+        ("NDCG (Normalized discounted cumulative gain) @k where k=5", "ndcg@5"),
+        ("Submissions are evaluated using MAP@K where K = 3", "map@3"),
+        ("Submissions are evaluated by their top-3 accuracy.", "accuracy@3"),
+        ("Submissions are evaluated with the F2 score.", "f2"),
+        ("Submissions are scored by the percentage of correct predictions", "accuracy"),
+        ("The predictions are evaluated by the root mean\nsquared error of the price.", "rmse"),
+        ("Submissions are evaluated on the area under\nthe ROC curve.", "auc_roc"),
+    ],
+)  # fmt: skip
+def test_a_metric_is_read_whole_through_links_line_ends_and_formulas(text: str, name: str) -> None:
+    assert find_metric(text) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Unlike last year's contest, which was scored by AUC, we use the log loss.", "log_loss"),
+        ("Evaluated by the log loss, unlike the previous contest, which used the AUC.", "log_loss"),
+        ("The winner of last year had an AUC of 0.93. This year we use F1.", "f1"),
+        ("The old model reaches an RMSE of 0.3; we want a lower mean absolute error.", "mae"),
+        ("## Evaluation\n- MAE on the test rows\n- the baseline gets RMSE 12.3", "mae"),
+        ("## Evaluation\nOur baseline has an RMSE of 0.3, judge it by the MAE.", "mae"),
+        ("The RMSE of a constant is 0.3. We judge by the MAE.", "mae"),
+        ("Forecast accuracy is measured by the MAE.", "mae"),
+        ("Metric: accuracy. Secondary metric: ROC AUC.", "accuracy"),
+        ("## Evaluation\nPrimary metric: F1. Secondary metric: AUC.", "f1"),
+        ("## Evaluation\nROC AUC is shown for information; the ranking is decided by F1.", "f1"),
+        ("## Evaluation\nRanked by accuracy; ties are broken by log loss.", "accuracy"),
+        ("## Evaluation\nRanked by accuracy and, in case of a tie, by log loss.", "accuracy"),
+        ("## Data\nEvaluated by two raters, Cohen's kappa was high.\n## Evaluation\nLog loss", "log_loss"),
+        ("The baseline has an RMSE of 0.3.", "rmse"),
+        ("## Evaluation\nBecause the MSE punishes outliers, submissions are evaluated by the MAE.", "mae"),
+        (
+            "## Evaluation\nSince ROC AUC misleads where classes are rare, we use average precision.",
+            "average_precision",
+        ),
+        ("## Evaluation\nScored by RMSE. 20% of the rows are public.\nThe MAE is the mean of |y - ŷ|.", "rmse"),
+        ("## Evaluation\nAs in the previous contest, AUC counts.\n## Notes\nSome like RMSE.", "auc_roc"),
+    ],
+)
+def test_what_is_told_of_others_and_beside_the_point_is_not_the_metric(text: str, name: str) -> None:
+    assert find_metric(text) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Clicks\n---\nscored in log loss\n\nEvaluation\n---\nROC-AUC\n\nData\n---\nAccuracy 0.1.", "auc_roc"),
+        ("**Evaluation**\nBrier score\n\n**Files**\nThe accuracy of the gauge", "brier"),
+        ("## Evaluation\n### Goal\nPredict.\n### Root Mean Squared Error (RMSE)\nThe root of it.", "rmse"),
+        ("## Evaluation\n### Primary Scoring Metric\nAccuracy\n## Data\nLog loss of others", "accuracy"),
+        ("## How we measure\nMean accuracy", "accuracy"),
+        ("### 3. Success criteria\nThe share of correct predictions", "accuracy"),
+        ("# Evaluation of loans\nPast AUC: 0.7\n\n## Metric\nF1", "f1"),
+        ("We use R2.", "r2"),
+        ("Keep the average absolute error small.", "mae"),
+        ("Bewertet wird mit F1; der RMSE des alten Modells war 0,3.", "f1"),
+        ("Métrica de evaluación: error absoluto medio (MAE)", "mae"),
+    ],
+)  # fmt: skip
+def test_the_metric_stands_under_a_heading_of_any_form_or_in_a_users_words(text: str, name: str) -> None:
+    assert find_metric(text) == name
+
+
 def test_missing_facts_keep_their_fields_between_processes() -> None:
     error = pickle.loads(pickle.dumps(MissingFacts(("target", "test_file"))))
     assert error.fields == ("target", "test_file")
