@@ -283,4 +283,8 @@ _REGRESSION = {
     "max_error": Scoring("np.max(np.abs(target - prediction))"),
     "pearson": Scoring("np.corrcoef(target.ravel(), prediction.ravel())[0, 1]"),
     "spearman": Scoring("np.corrcoef(pd.Series(target.ravel()).rank(), pd.Series(prediction.ravel()).rank())[0, 1]"),
+    "gini": Scoring(
+        "np.cov(target.ravel(), pd.Series(prediction.ravel()).rank())[0, 1]"
+        " / np.cov(target.ravel(), pd.Series(target.ravel()).rank())[0, 1]"
+    ),
 }

@@ -22,6 +22,8 @@ NOT_NEGATIVE = {"rmsle", "msle", "mean_columnwise_rmsle", "poisson_deviance"}
 RANKED_CLASSES = {"map", "mrr", "ndcg", "hit_rate", "accuracy", "error_rate", "recall"}
 """Metrics that judge a ranking of classes, of which one is true."""
 FREE_LABELS = {"dice", "jaccard", "exact_match", "hamming_loss"}
+RANKS_AMOUNTS = {"gini"}
+"""Metrics of a ranking that take an amount, such as a loss, as well as two classes."""
 """Label metrics that also judge masks, sets and texts: anything goes."""
 
 
@@ -127,6 +129,8 @@ def decide_type(given: TaskType | None, columns: Sequence[pd.Series[Any]], metri
             raise TaskError(f"task_type is regression, but the target {name} holds words, not numbers")
         return given
     if metric is not None and metric.predicts in ("labels", "probabilities") and metric.name not in FREE_LABELS:
+    if metric is not None and metric.name in RANKS_AMOUNTS and nature == "numbers":
+        return "regression"
         return "classification"
     ranked = metric is not None and metric.predicts == "ranking" and metric.name.split("@")[0]
     if ranked in RANKED_CLASSES and (nature in ("words", "few numbers") or ranked == "map"):
@@ -151,7 +155,12 @@ def check_fit(kind: TaskType, columns: Sequence[pd.Series[Any]], metric: Metric)
         values = column.dropna()
         numeric = pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype)
         nature = _nature([column])
-        if nature == "numbers" and base not in FREE_LABELS and metric.predicts in ("labels", "probabilities"):
+        if (
+            nature == "numbers"
+            and base not in FREE_LABELS
+            and not (base in RANKS_AMOUNTS and kind == "regression")
+            and metric.predicts in ("labels", "probabilities")
+        ):
             classes = _few(values) or bool((values % 1 == 0).all())  # grades such as 1.5 are classes too
             if not classes or (metric.predicts == "probabilities" and values.nunique() > 0.5 * len(values)):
                 if base in ("log_loss", "brier", "kl_divergence") and values.between(0, 1).all():

@@ -444,6 +444,9 @@ def test_a_wide_sample_means_one_probability_per_class(tmp_path: Path) -> None:
     sample.to_csv(tmp_path / "sample_submission.csv", index=False)
     brief = inspect(tmp_path, evaluation_metric="log loss")
     assert brief.task.target == "y"
+        ([0, 1], "normalized Gini", "classification", "binary"),
+        (list(range(40)), "normalized Gini", "regression", "numeric"),
+        ([0.5 * step for step in range(200)], "normalized Gini", "regression", "numeric"),
     assert brief.profile.submission is not None
     assert brief.profile.submission.values == "probabilities"
     assert len(brief.profile.submission.prediction_columns) == 3
