@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -119,8 +119,12 @@ def _join(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
 
 
-def find_roles(folders: list[Folder]) -> Roles:
-    """Tell the tables apart by their names; a sole table that is neither test nor sample is the training table."""
+def find_roles(folders: list[Folder], columns: Callable[[str], Sequence[str]]) -> Roles:
+    """Tell the tables apart by their names; a sole table that is neither test nor sample is the training table.
+
+    Where several names would do, the training table is the one that has what the sample asks for, and the test table
+    the one that is most like it; `columns(path)` gives a table's columns.
+    """
     tables = [
         _join(f.path, name)
         for f in folders
@@ -132,8 +136,8 @@ def find_roles(folders: list[Folder]) -> Roles:
     sample = next((t for t in tables if _is_sample(_stem(t))), None)
     tables = [t for t in tables if not _is_sample(_stem(t))]
     labels = [t for t in tables if _part(t) == "train" and LABELS.search(_stem(t))]
-    train = _best(tables, "train")
-    test = _best([t for t in tables if t != train], "test")
+    train = _best(tables, "train", sample, columns)
+    test = _best([t for t in tables if t != train], "test", train, columns)
     rest = [t for t in tables if t not in (train, test) and not re.search(r"answer|solution|test", _stem(t))]
     if train is None and len(rest) == 1:
         train = rest[0]
@@ -172,7 +176,7 @@ def _stem(path: str) -> str:
 
 def _is_sample(stem: str) -> bool:
     return "submission" in stem or (
-        ("sample" in stem or "example" in stem) and re.search(r"sub|pred|sol", stem) is not None
+        ("sample" in stem or "example" in stem) and re.search(r"sub|pred|sol|entr(y|ies)", stem) is not None
     )
 
 
@@ -189,15 +193,24 @@ def _says(stem: str) -> str | None:
     return "test" if test or stem.startswith("test") else None
 
 
-def _best(tables: list[str], part: str) -> str | None:
-    """Prefer `train` itself to `train_features`, that to `train_2`, and any of them to `train_labels`."""
+def _best(tables: list[str], part: str, like: str | None, columns: Callable[[str], Sequence[str]]) -> str | None:
+    """Prefer `train` itself to `train_features`, that to `train_2`, and any of them to `train_labels`.
 
-    def rank(path: str) -> tuple[int, int]:
+    Of several that are no better than one another, but for a number, prefer the one most like the table `like`.
+    """
+
+    def rank(path: str) -> int:
         stem = _stem(path)
         if stem in (part, f"{part}ing", f"{part}_set", f"{part}ing_set", f"{part}_data"):
-            return (0, 0)
+            return 0
         if LABELS.search(stem):
-            return (3, len(stem))
-        return (1 if re.search(r"feature|value|data|input", stem) else 2, len(stem))
+            return 3
+        return 1 if re.search(r"feature|value|data|input", stem) else 2
 
-    return min((t for t in tables if _part(t) == part), key=rank, default=None)
+    named = [t for t in tables if _part(t) == part]
+    first = [t for t in named if rank(t) == min(map(rank, named))]
+    if like is not None and len({re.sub(r"\d+", "", _stem(t)) for t in first}) > 1:
+        wanted = set(columns(like))
+        shared = {t: len(wanted.intersection(columns(t))) for t in first}
+        first = [t for t in first if shared[t] == max(shared.values())]
+    return min(first, key=lambda path: len(_stem(path)), default=None)

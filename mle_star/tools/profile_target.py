@@ -18,12 +18,13 @@ MOST_CLASSES = 100
 FEW = 20
 """A whole-number target with at most so many values may be classes."""
 USUAL = ("target", "label", "labels", "class", "y", "outcome", "response")
+WANTED = r"(?i)(?:predict\w*|forecast\w*|target\w*)[^.\n]{0,40}"
 NOT_NEGATIVE = {"rmsle", "msle", "mean_columnwise_rmsle", "poisson_deviance"}
 RANKED_CLASSES = {"map", "mrr", "ndcg", "hit_rate", "accuracy", "error_rate", "recall"}
 """Metrics that judge a ranking of classes, of which one is true."""
-FREE_LABELS = {"dice", "jaccard", "exact_match", "hamming_loss"}
 RANKS_AMOUNTS = {"gini"}
 """Metrics of a ranking that take an amount, such as a loss, as well as two classes."""
+FREE_LABELS = {"dice", "jaccard", "exact_match", "hamming_loss"}
 """Label metrics that also judge masks, sets and texts: anything goes."""
 
 
@@ -35,14 +36,13 @@ class Columns(NamedTuple):
     sample: Sequence[str]
 
 
-def find_id(columns: Columns, sample_is_id: bool) -> str | None:
-    """The sample submission's first column; without one, a column that says id in train and test."""
+def find_ids(columns: Columns, sample_is_id: bool) -> list[str]:
+    """The sample submission's first column; without one, the columns that say id in train and test."""
     if columns.sample:
-        return columns.sample[0] if sample_is_id else None
+        return [columns.sample[0]] if sample_is_id else []
     in_train = set(columns.train)
     shared = [name for name in (columns.test or columns.train) if name in in_train]
-    named = [n for n in shared if re.fullmatch(r"(?i)id|.*[_ ]id|.*[a-z]I[dD]|row_?(id|number|no)?|index", n)]
-    return named[0] if named else None
+    return [n for n in shared if re.fullmatch(r"(?i)id|.*[_ ]id|.*[a-z]I[dD]|row_?(id|number|no)?|index|key|uu?id", n)]
 
 
 def find_target(columns: Columns, id_column: str | None, classes_of: Any, description: str) -> tuple[str, ...]:
@@ -75,17 +75,18 @@ def find_target(columns: Columns, id_column: str | None, classes_of: Any, descri
             return (usual[0],)
         if len(pool) == 1:
             return (pool[0],)
-        marked = [
-            n
-            for n in pool
-            if re.search(rf"(?i)(predict\w*|target\w*)[^.\n]{{0,40}}[`'\"*]{re.escape(n)}[`'\"*]", description)
-        ]
-        marked += [
-            n for n in pool if re.search(rf"(?i)[`'\"*]{re.escape(n)}[`'\"*][^.\n]{{0,30}}\btarget\b", description)
-        ]
-        if len(set(marked)) == 1:
+        marked = [n for n in pool if _marked(rf"[`'\"*]{re.escape(n)}[`'\"*]", description)]
+        if not marked and columns.test:  # a word of the prose, where few columns can be meant
+            words = [n for n in pool if re.search(rf"{WANTED}\b{re.escape(n)}\b", description)]
+            marked = words if all(len(n) > 2 for n in words) else []  # `a` may be the article
+        if len(marked) == 1:
             return (marked[0],)
     return ()
+
+
+def _marked(name: str, description: str) -> bool:
+    """Tell whether the description says of a column that it is to be predicted."""
+    return re.search(rf"{WANTED}{name}|{name}[^.\n]{{0,30}}\btarget\b", description) is not None
 
 
 def class_columns(asked: Sequence[str], classes: Sequence[str]) -> dict[str, str] | None:
@@ -128,9 +129,9 @@ def decide_type(given: TaskType | None, columns: Sequence[pd.Series[Any]], metri
         if given == "regression" and nature == "words":
             raise TaskError(f"task_type is regression, but the target {name} holds words, not numbers")
         return given
-    if metric is not None and metric.predicts in ("labels", "probabilities") and metric.name not in FREE_LABELS:
     if metric is not None and metric.name in RANKS_AMOUNTS and nature == "numbers":
         return "regression"
+    if metric is not None and metric.predicts in ("labels", "probabilities") and metric.name not in FREE_LABELS:
         return "classification"
     ranked = metric is not None and metric.predicts == "ranking" and metric.name.split("@")[0]
     if ranked in RANKED_CLASSES and (nature in ("words", "few numbers") or ranked == "map"):

@@ -16,7 +16,7 @@ from mle_star.tools.profile_modality import measured
 from mle_star.tools.profile_parts import Series, labels_key, training_table
 from mle_star.tools.profile_submission import sample_has_id
 from mle_star.tools.profile_tables import Table
-from mle_star.tools.profile_target import Columns, find_id, find_target, label
+from mle_star.tools.profile_target import Columns, find_ids, find_target, label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,7 @@ class TaskTables:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.folders: list[Folder] = list(walk(root))
-        self.roles: Roles = find_roles(self.folders)
+        self.roles: Roles = find_roles(self.folders, self._columns)
         self.media: Media | None = find_media(self.folders)
         self.test = self._table(self.roles.test)
         self.sample = self._table(self.roles.sample)
@@ -44,6 +44,13 @@ class TaskTables:
 
     def _table(self, path: str | None) -> Table | None:
         return Table(self.root, path) if path else None
+
+    def _columns(self, path: str) -> list[str]:
+        """The columns of any table; none where it cannot be read."""
+        try:
+            return Table(self.root, path).names
+        except TaskError:
+            return []
 
     def _training_table(self) -> Table | None:
         if self.roles.train is None:
@@ -105,10 +112,11 @@ class TaskTables:
             return given
         known = self.train.sample if self.train else None
         is_id = self.sample is not None and sample_has_id(self.sample.sample, known, self.test_names)
-        found = find_id(names, is_id)
-        if found is None or self.sample is not None or self.test is None:
-            return found
-        return found if self.test.column(found).is_unique else None
+        test = self.test
+        may_be = find_ids(names, is_id)
+        if self.sample is None and test is not None:
+            may_be = [name for name in may_be if test.column(name).is_unique]
+        return may_be[0] if may_be else None
 
     def targets(self, given: Sequence[str], id_column: str | None, description: str) -> tuple[str, ...]:
         """The columns to predict: the given ones, or those that are found; none where they cannot be found.

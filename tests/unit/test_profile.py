@@ -84,6 +84,7 @@ def test_a_usual_task_needs_no_facts_but_the_metric(tmp_path: Path) -> None:
         ("training/data.csv", "test/data.csv", "sample_submission.csv"),
         ("data/train.csv", "data/test.csv", "data/sample_submission.csv"),
         ("train_features.csv", "test_features.csv", "submission_sample.csv"),
+        ("training.csv", "test.csv", "example_entry.csv"),
     ],
 )
 def test_files_are_found_under_their_usual_names_and_formats(
@@ -162,6 +163,24 @@ def test_without_a_sample_the_format_is_id_and_target(tmp_path: Path) -> None:
     assert brief.profile.submission.rows == brief.profile.test_rows
 
 
+def test_without_a_sample_a_column_of_repeated_numbers_is_not_the_id(tmp_path: Path) -> None:
+    frame = table()
+    frame.insert(0, "store_id", RNG(2).integers(0, 5, len(frame)))
+    assert inspect(write(tmp_path, frame, sample=False)).task.id_column == "id"
+
+
+def test_of_two_training_tables_the_one_with_what_the_sample_asks_for_is_taken(tmp_path: Path) -> None:
+    write(tmp_path, table())
+    for part in ("train", "test"):
+        frame = pd.read_csv(tmp_path / f"{part}.csv")
+        frame.to_csv(tmp_path / f"{part}_transaction.csv", index=False)
+        frame[["id", "a"]].to_csv(tmp_path / f"{part}_identity.csv", index=False)
+        (tmp_path / f"{part}.csv").unlink()
+    brief = inspect(tmp_path)
+    assert (brief.profile.train_file, brief.profile.test_file) == ("train_transaction.csv", "test_transaction.csv")
+    assert brief.task.target == "y"
+
+
 def test_everything_that_is_missing_is_asked_for_at_once_and_by_name(tmp_path: Path) -> None:
     frame = table(extra=1.5).rename(columns={"y": "height"})
     frame[:200].to_csv(tmp_path / "train.csv", index=False)
@@ -180,8 +199,12 @@ def test_a_target_that_could_be_either_of_two_columns_is_asked_for(tmp_path: Pat
     with pytest.raises(MissingFacts, match="height, z") as raised:
         inspect(tmp_path)
     assert raised.value.fields == ("target",)
-    (tmp_path / "description.md").write_text("Predict the `height` of each.")
-    assert inspect(tmp_path).task.target == "height"
+    for told in ("Predict the `height` of each.", "Predict the height of each. Only later z is known."):
+        (tmp_path / "description.md").write_text(told)
+        assert inspect(tmp_path).task.target == "height"
+    (tmp_path / "description.md").write_text("Predict the height and z of a house.")
+    with pytest.raises(MissingFacts, match="height, z"):
+        inspect(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -422,6 +445,9 @@ def test_a_column_that_is_empty_in_the_test_is_not_there(tmp_path: Path, has_sam
         ([True, False], "accuracy", "classification", "binary"),
         (["a", "b", "c"], "macro F1", "classification", "multiclass"),
         (list(range(200)), "mae", "regression", "numeric"),
+        ([0, 1], "normalized Gini", "classification", "binary"),
+        (list(range(40)), "normalized Gini", "regression", "numeric"),
+        ([0.5 * step for step in range(200)], "normalized Gini", "regression", "numeric"),
         (list(range(60)), "accuracy", "classification", "multiclass"),
     ],
 )
@@ -444,9 +470,6 @@ def test_a_wide_sample_means_one_probability_per_class(tmp_path: Path) -> None:
     sample.to_csv(tmp_path / "sample_submission.csv", index=False)
     brief = inspect(tmp_path, evaluation_metric="log loss")
     assert brief.task.target == "y"
-        ([0, 1], "normalized Gini", "classification", "binary"),
-        (list(range(40)), "normalized Gini", "regression", "numeric"),
-        ([0.5 * step for step in range(200)], "normalized Gini", "regression", "numeric"),
     assert brief.profile.submission is not None
     assert brief.profile.submission.values == "probabilities"
     assert len(brief.profile.submission.prediction_columns) == 3
