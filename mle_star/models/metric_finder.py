@@ -16,7 +16,7 @@ from mle_star.models.passages import Sentence, plain_text, sentences
 CUE = re.compile(
     r"(?i)\b(evalu\w+|évalu\w+|scored|scoring|scores?|m[eé]tri(?:c|k|ca|que)s?|judg\w+|graded|bewert\w+|ranked by|"
     r"measured? (?:by|with|using|in)|leaderboard|performance (?:is|will be)|assessed|maximi[sz]e|minimi[sz]e|"
-    r"optimi[sz]e|criteri(?:on|a)|as (?:low|small|high) as possible)\b"
+    r"optimi[sz]e|criteri(?:on|a)|as (?:low|small|high) as possible|what counts|counts(?=[.!]|$)|matters)\b"
 )
 USED = re.compile(r"(?i)\bwe use (?:the )?$")
 NEGATION = re.compile(r"(?i)\b(not|rather than|instead of|unlike|neither|no longer|nor)\b(?:(?!\bbut\b)[^.;:,]){0,30}$")
