@@ -46,7 +46,7 @@ async def finish(state: SubmissionState, runtime: Runtime[MLEStarConfig]) -> dic
     history = await record(run, outcome, accepted=accepted)
     source = state["ranked"][state["submitted"] - 1]
     if accepted or outcome.result.error == "no time left":
-        run.clock.submitted(source.step, outcome.result.seconds)
+        run.clock.submitted(source.step, outcome.result.seconds, stopped=not accepted)
     if not accepted:
         return {"history": history}
     await run.keep(source, outcome.result)

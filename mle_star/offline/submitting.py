@@ -11,7 +11,7 @@ from mle_star.offline.frame import has_two_words, write_script
 from mle_star.offline.library import recipes_for
 from mle_star.offline.parts import frame_part
 from mle_star.offline.reading import Prompt
-from mle_star.offline.recipe import Facts
+from mle_star.offline.recipe import Facts, text_bytes
 from mle_star.offline.script import Script
 from mle_star.offline.tabular import read_call
 
@@ -105,14 +105,16 @@ def on_many_rows(script: str, facts: Facts) -> str:
     limits = facts.environment
     seconds = min(SHARE_OF_SCRIPT * limits.time_limit, SHARE_OF_RUN * (limits.run_limit or float("inf")))
     seconds /= bags(facts) * max(1, len(OUT_OF_FOLD.findall(script)))
+    texts = (facts.profile.test_rows or 0) if text_bytes(facts.profile) else 0  # to read one is much of the work
     lines = (
         f"judged = np.sort(np.random.default_rng(SPLIT_SEED).permutation(len(rows))[:{facts.max_rows:_}])",
         "began = time.monotonic()",
         "parts, held = out_of_fold(rows.iloc[judged], target[judged], MODELS)",
         "held = judged[held]",
         "row_takes = (time.monotonic() - began) / (FOLDS_USED * (1 - 1 / FOLDS) * len(judged))",
-        f"# The last fit has all rows, or as many of them as take {seconds:.0f} seconds.",
-        f"affordable = max(len(judged), int({seconds:.4g} / row_takes))",
+        f"# The last fit has all rows, or as many of them as take {seconds:.0f} seconds"
+        f"{f', together with the {texts:_} of the test' if texts else ''}.",
+        f"affordable = max(len(judged), int({seconds:.4g} / row_takes){f' - {texts:_}' if texts else ''})",
         "fitted = np.sort(np.random.default_rng(SEED).permutation(len(rows))[:affordable])",
     )
     script = OUT_OF_FOLD.sub(lambda match: "\n".join(match[1] + line for line in lines), script)

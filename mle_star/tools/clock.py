@@ -12,7 +12,8 @@ from mle_star.tools.budget import PATHS_SHARE, SHARES
 
 SUBMISSION_TAKES, AT_MOST = 3.0, 8.0
 """Times as long as its solution's script: it validates once more, and fits several seeds to all rows."""
-MARGIN = 1.2
+MARGIN, STOPPED = 1.2, 2.0
+"""What is foretold, and what a script that was stopped would have taken, beside what was seen."""
 
 
 class Clock:
@@ -21,6 +22,8 @@ class Clock:
     def __init__(self, limit: float | None) -> None:
         self.stopped = False
         """Whether the run is to go straight to the submission with what there is."""
+        self.safe = False
+        """Whether there is a submission already."""
         self._took: dict[str, float] = {}
         """Seconds of the solutions' scripts so far, by step."""
         self._held: dict[str, str] = {}
@@ -43,7 +46,8 @@ class Clock:
         """Seconds until the phase of `step` has to be over; infinite without a limit. By default the paths' phase.
 
         Where scripts take long for the limit, the submission has the time that its script will take by all that is
-        known, up to half of the limit; the other phases share what is left.
+        known, up to half of the limit; the other phases share what is left. An early submission may outlast the search
+        while there is none: a run must not end without.
         """
         share = SHARES.get(step.partition(".")[0], PATHS_SHARE)
         if self.stopped and share < 1:
@@ -52,6 +56,8 @@ class Clock:
             return float("inf")
         if share == 1:
             return self._limit - self.elapsed
+        if not self.safe and phase_of(step) == "submission":
+            return self._limit * SHARES["ensemble"] - self.elapsed
         search = self._limit * SHARES["ensemble"]
         search = min(search, max(self._limit / 2, self._limit - self._submission_takes * self.final_script))
         return search * share / SHARES["ensemble"] - self.elapsed
@@ -88,8 +94,10 @@ class Clock:
         if phase_of(step) != "submission":
             self._held[step.partition(".")[0]] = step
 
-    def submitted(self, step: str, seconds: float) -> None:
+    def submitted(self, step: str, seconds: float, *, stopped: bool = False) -> None:
         """Learn how long the submission's script took for the solution of a step, or that it was stopped after that."""
+        if stopped:
+            seconds *= STOPPED
         if took := self._took.get(step):
             self._submission_takes = min(AT_MOST, max(self._submission_takes, MARGIN * seconds / took))
 

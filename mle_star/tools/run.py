@@ -103,7 +103,8 @@ class Run:
         self._replies = ReplyFiles(self.folder / "replies", self.config.reply_cache, self.config.seed)
         check_prices(self.config)
         self._prices = {spec: price_of(spec, self.config) for spec in self.config.model_specs()}
-        self.budget.start(usage_in(self.folder / "replies"), kept(self.folder / "final") is not None)
+        self.clock.safe = kept(self.folder / "final") is not None
+        self.budget.start(usage_in(self.folder / "replies"), submitted=self.clock.safe)
         last = last_line(self.folder / "events.jsonl")
         if last:
             event = Event.model_validate_json(last)
@@ -127,6 +128,7 @@ class Run:
         await check_isolation(self.config)
         self.clock.start()
         self.budget.start(Usage(), submitted=False)
+        self.clock.safe = False
         await asyncio.to_thread(discard, self.folder / "final")
         async with self._lock:
             self._brief, self._values = None, {}
@@ -263,7 +265,7 @@ class Run:
         metric = (await self.brief()).metric
         async with self._keeping:
             await asyncio.to_thread(keep, self.submission_file.parent, metric, source, result)
-        self.budget.submitted = True
+        self.budget.submitted = self.clock.safe = True
 
 
 _RUNS: dict[Any, Run] = {}

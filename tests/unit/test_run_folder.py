@@ -281,6 +281,30 @@ async def test_each_phase_leaves_time_for_those_after_it(
     assert run.clock.left(step_name) == share * 1_000
 
 
+@pytest.mark.parametrize("seconds", [1, 400])
+async def test_an_early_submission_may_outlast_the_search_while_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    monkeypatch.setattr("mle_star.tools.clock.time", SimpleNamespace(monotonic=lambda: 0.0))
+    run = Run("r1", MLEStarConfig(out_dir=tmp_path, time_limit=1_000))
+    run.clock.scored("p1.merge1", seconds)
+    assert run.clock.left("p1.submission") == 850
+    run.clock.safe = True
+    assert run.clock.left("p1.submission") == run.clock.left("p1.t0.k0") <= 750
+    run.clock.safe, run.clock.stopped = False, True
+    assert run.clock.left("p1.submission") == 0
+
+
+async def test_a_submission_that_was_stopped_would_have_taken_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mle_star.tools.clock.time", SimpleNamespace(monotonic=lambda: 0.0))
+    run = Run("r1", MLEStarConfig(out_dir=tmp_path, time_limit=1_000))
+    run.clock.scored("p1.merge1", 50)
+    run.clock.submitted("p1.merge1", 100, stopped=True)
+    assert run.clock.left("ensemble.r0") == pytest.approx(1_000 - 1.2 * 2 * 100)
+
+
 @pytest.mark.parametrize(("seconds", "search"), [(50, 850), (100, 700), (400, 500)])
 async def test_where_scripts_take_long_the_submission_has_the_time_of_three_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, search: float

@@ -158,12 +158,13 @@ def test_a_first_solution_that_nothing_improves_on_is_submitted_once() -> None:
 def test_the_clock_learns_from_a_submission_that_was_stopped_how_long_it_takes_at_least(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    learnt: list[str] = []
-    monkeypatch.setattr(Clock, "submitted", lambda clock, step, seconds: learnt.append(step))
+    learnt: list[tuple[str, bool]] = []
+    monkeypatch.setattr(Clock, "submitted", lambda clock, step, seconds, *, stopped: learnt.append((step, stopped)))
     stage = with_candidates()
     stage.submissions = ["too long", "fails", "submits"]
     submit(stage, num_solutions=3, time_limit=1_000, script_timeout=3_600)
-    assert learnt == ["p2.candidate1", "p1.candidate1"]  # the second one told nothing of its time
+    # The second one told nothing of its time.
+    assert learnt == [("p2.candidate1", True), ("p1.candidate1", False)]
 
 
 def test_a_path_without_refinement_submits_nothing_early() -> None:
