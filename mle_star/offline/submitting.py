@@ -29,6 +29,8 @@ FITTED_TO_ALL = "fit_predict(rows, target, new_rows, used)"
 FITTED_TO_SOME = "fit_predict(rows.iloc[fitted], target[fitted], new_rows, used)"
 SHARE_OF_SCRIPT, SHARE_OF_RUN = 0.6, 0.2
 """The last fit may take this part of a script's time, and of the whole run's."""
+TEXT_READ_IN_A_SECOND = 1_000_000
+"""Bytes of the test rows' texts, each of which a model has to read before it predicts."""
 
 
 def subsampling_extract(prompt: Prompt) -> str:
@@ -104,17 +106,16 @@ def on_many_rows(script: str, facts: Facts) -> str:
     """Settle the score and the weights on as many rows as in the search, then fit to all, or to what time allows."""
     limits = facts.environment
     seconds = min(SHARE_OF_SCRIPT * limits.time_limit, SHARE_OF_RUN * (limits.run_limit or float("inf")))
-    seconds /= bags(facts) * max(1, len(OUT_OF_FOLD.findall(script)))
-    texts = (facts.profile.test_rows or 0) if text_bytes(facts.profile) else 0  # to read one is much of the work
+    reading = (facts.profile.test_rows or 0) * text_bytes(facts.profile) / TEXT_READ_IN_A_SECOND
+    seconds = max(1.0, seconds - reading) / (bags(facts) * max(1, len(OUT_OF_FOLD.findall(script))))
     lines = (
         f"judged = np.sort(np.random.default_rng(SPLIT_SEED).permutation(len(rows))[:{facts.max_rows:_}])",
         "began = time.monotonic()",
         "parts, held = out_of_fold(rows.iloc[judged], target[judged], MODELS)",
         "held = judged[held]",
         "row_takes = (time.monotonic() - began) / (FOLDS_USED * (1 - 1 / FOLDS) * len(judged))",
-        f"# The last fit has all rows, or as many of them as take {seconds:.0f} seconds"
-        f"{f', together with the {texts:_} of the test' if texts else ''}.",
-        f"affordable = max(len(judged), int({seconds:.4g} / row_takes){f' - {texts:_}' if texts else ''})",
+        f"# The last fit has all rows, or as many of them as take {seconds:.0f} seconds.",
+        f"affordable = max(len(judged), int({seconds:.4g} / row_takes))",
         "fitted = np.sort(np.random.default_rng(SEED).permutation(len(rows))[:affordable])",
     )
     script = OUT_OF_FOLD.sub(lambda match: "\n".join(match[1] + line for line in lines), script)
