@@ -107,7 +107,7 @@ def on_many_rows(script: str, facts: Facts) -> str:
     limits = facts.environment
     seconds = min(SHARE_OF_SCRIPT * limits.time_limit, SHARE_OF_RUN * (limits.run_limit or float("inf")))
     reading = (facts.profile.test_rows or 0) * text_bytes(facts.profile) / TEXT_READ_IN_A_SECOND
-    seconds = max(1.0, seconds - reading) / (bags(facts) * max(1, len(OUT_OF_FOLD.findall(script))))
+    seconds = max(0.0, seconds - reading) / (bags(facts) * max(1, len(OUT_OF_FOLD.findall(script))))
     lines = (
         f"judged = np.sort(np.random.default_rng(SPLIT_SEED).permutation(len(rows))[:{facts.max_rows:_}])",
         "began = time.monotonic()",
