@@ -10,7 +10,7 @@ from mle_star.execution.backend import backend_of
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.events import phase_of
 
-SHARE_OF_RUN = 0.2
+SHARE_OF_RUN, LEAST = 0.2, 10.0
 
 USEFUL_PACKAGES = (
     "autogluon.tabular", "catboost", "category-encoders", "gensim", "imbalanced-learn", "lightgbm", "librosa", "nltk",
@@ -40,13 +40,13 @@ def width_of(config: MLEStarConfig, step: str) -> int:
 def script_limit(config: MLEStarConfig, step: str) -> float:
     """Say how many seconds one script of `step` may take.
 
-    Where the run has a limit, each script of the search has a fifth of it at the most: one that is slow must not take
-    the time of all that come after it.
+    Where the run has a limit, each script of the search has a fifth of it at the most, though no less than ten
+    seconds: one that is slow must not take the time of all that come after it.
     """
-    if config.time_limit is None:
-        return config.script_timeout
-    searches = phase_of(step) in ("initial", "refinement")
-    return min(config.script_timeout, config.time_limit * (SHARE_OF_RUN if searches else 1))
+    run = config.time_limit or float("inf")
+    if phase_of(step) in ("initial", "refinement"):
+        run = min(run, max(SHARE_OF_RUN * run, LEAST))
+    return min(config.script_timeout, run)
 
 
 def render_environment(config: MLEStarConfig, step: str = "") -> str:

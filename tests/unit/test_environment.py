@@ -94,6 +94,8 @@ def test_the_author_of_a_script_is_told_of_its_share(steps: tuple[str, ...], lin
         ("p1.candidate1", None, 600, 600),
         ("p1.candidate1", 1_000, 600, 200),
         ("p1.t0.k0", 1_000, 90, 90),
+        ("p1.t0.k0", 30, 600, 10),
+        ("p1.t0.k0", 8, 600, 8),
         ("p1.submission", 1_000, 600, 600),
         ("ensemble.r0", 1_000, 600, 600),
         ("submission", 1_000, 3_600, 1_000),
