@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
-from math import ceil
 
 from mle_star.execution.machine import Machine, this_machine
 
@@ -47,12 +46,12 @@ def usual_slots(machine: Machine) -> int:
 def shares_of(machine: Machine, slots: int) -> tuple[Share, ...]:
     """Divide the machine; with more slots than cores, or than GPUs, some have the same."""
     cores, gpus = machine.cores, machine.gpus
-    each = max(1, len(cores) // slots)
+    each, each_gpu = max(1, len(cores) // slots), max(1, len(gpus) // slots)
     return tuple(
         Share(
             cores=cores[i::slots][:each] if i < len(cores) else (cores[i % len(cores)],),
             memory=machine.memory // slots,
-            gpus=gpus[i::slots] if i < len(gpus) else gpus[i % len(gpus) :][:1] if gpus else (),
+            gpus=gpus[i::slots][:each_gpu] if i < len(gpus) else gpus[i % len(gpus) :][:1] if gpus else (),
         )
         for i in range(slots)
     )
@@ -83,9 +82,9 @@ class Slots:
     def shares(self, slots: int | None = None, width: int = 1) -> tuple[Share, ...]:
         """List the shares when so many scripts run at once; by default, as many as suit the machine.
 
-        A script of more than one slot's width gets no more than so many slots have.
+        A script that takes the place of `width` of them gets what so many have, at least.
         """
-        return shares_of(self.machine, ceil((slots or usual_slots(self.machine)) / width))
+        return shares_of(self.machine, max(1, (slots or usual_slots(self.machine)) // width))
 
     @asynccontextmanager
     async def share(self, run: str = "", slots: int | None = None, width: int = 1) -> AsyncIterator[Share]:

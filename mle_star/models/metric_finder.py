@@ -21,12 +21,13 @@ CUE = re.compile(
 USED = re.compile(r"(?i)\bwe use (?:the )?$")
 NEGATION = re.compile(r"(?i)\b(not|rather than|instead of|unlike|neither|no longer|nor)\b(?:(?!\bbut\b)[^.;:,]){0,30}$")
 CLAUSE = re.compile(
-    r"(?i);|,\s+(?=(?:we|this|these|here|now|it|you|your|the|submissions?|unlike|as|and|in case)\b)|"
+    r"(?i);|,\s+(?=(?:we|this|these|here|now|it|you|your|the|submissions?|unlike|as|and|so|hint|in case)\b)|"
     r",?\s(?=(?:but|while|whereas|unlike)\b)"
 )
 ASIDE = re.compile(
-    r"(?i)\b(unlike|last (?:year|time)|previous(?:ly)?|earlier|formerly|(?:old|current) (?:\w+ )?(?:model|metric)|"
-    r"baselines?|benchmark|secondary|also (?:report|show|list)\w*|for (?:information|reference|comparison)|ties?)\b"
+    r"(?i)\b(unlike|last (?:year|time)|previous(?:ly)?|earlier (?:contest|competition|model|version)s?|formerly|"
+    r"(?:old|current) (?:\w+ )?(?:model|metric)|baselines?|benchmarks? (?:has|gets|reaches|scores?|of)|secondary|"
+    r"also (?:report|show|list)\w*|for (?:information|reference|comparison)|ties?)\b"
 )
 """What a clause says that is not of the metric, but of another contest, of another model, or of what else is told."""
 REACHED = re.compile(r"(?i)[\s:=~≈><*|)]*(?:scores?\s+)?(?:of\s+[$€£]?\d|(?:is\s+|was\s+)?[$€£]?\d+(?:[.,]\d|\s?%))")
@@ -120,7 +121,7 @@ def _refined(phrase: str, sentence: str, start: int, end: int) -> str | None:
     name = metric.name
     if name == "f1" and (kind := re.search(r"\b(macro|micro|weighted|samples)\b", f"{before} {after}")):
         name = f"f1_{kind[1]}"
-    if LOGARITHMS.search(after):
+    if LOGARITHMS.search(CLAUSE.split(after, maxsplit=1)[0]):
         name = OF_LOGARITHMS.get(name, name)
     if name == "kappa" and re.search(r"quadratic", f"{before} {after}"):
         name = "quadratic_kappa"

@@ -20,8 +20,8 @@ HEADER = re.compile(r"(?i)<h(?P<depth>[1-6])\b[^<>\n]*>")
 BLOCK = re.compile(r"(?i)</?(?:h[1-6]|p|div|ul|ol|li|br|table|tr)\b[^<>\n]*>")
 TAG = re.compile(r"</?[a-zA-Z][^<>\n]*>")
 WRAPPED = re.compile(
-    r"(?m)^(?P<line>(?![#|])[^\n]{38,}[^\n.:;!?|\s])[ \t]*\n[ \t]*"
-    r"(?=[\w(\[`*])(?![-*+>]\s|\d+[.)]\s|\*\*[^*\n]+\*\*:?$)"
+    r"(?m)^(?P<line>(?![#|])[^\n]{38,}[^\n.:;!?|\s])[ \t]*\n"
+    r"(?=[ \t]*[\w(\[`*])(?![ \t]*(?:[-*+>]\s|\d+[.)]\s|\*\*[^*\n]+\*\*:?$))"
 )
 BOLD_DEPTH, BARE_DEPTH = 7, 8
 

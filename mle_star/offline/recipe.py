@@ -55,8 +55,10 @@ from mle_star.models.writing import UNSPACED
 
 TEXT_A_SECOND = 25_000
 """Bytes of texts that scripts can bear for each second of their pace."""
-SCRIPTS_IN_A_RUN = 5
-"""That take all the time that one may take: a run has more of them, and most take less."""
+A_SCRIPTS_PART = 0.19
+"""Of a run's time at the most, while solutions are searched for; a run has many more scripts, and most take less."""
+OTHER_BYTES = 10
+"""Of a value in a column that holds no texts."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,9 @@ class Environment:
 
     @property
     def pace(self) -> float:
-        """Seconds by which scripts are sized: the run's where it has a limit, of which one script has a part."""
-        return self.time_limit if self.run_limit is None else min(SCRIPTS_IN_A_RUN * self.time_limit, self.run_limit)
+        """Seconds by which scripts are sized: a script's, or the run's where a script's is a part of that."""
+        run = self.run_limit
+        return run if run is not None and self.time_limit >= A_SCRIPTS_PART * run else self.time_limit
 
     def has(self, *names: str) -> bool:
         """Tell whether all of these packages are listed."""
@@ -82,10 +85,13 @@ class Environment:
 
 
 def text_bytes(profile: DataProfile) -> float:
-    """Bytes of a training row, where rows hold texts; otherwise 0."""
-    table = next((file for file in profile.files if file.path == profile.train_file and file.rows), None)
-    texts = any(column.kind == "text" for column in profile.columns)
-    return table.bytes / table.rows if table and table.rows and texts else 0.0
+    """Bytes of the texts of a training row, roughly; 0 where there are none."""
+    table = next((file for file in profile.files if file.path == profile.train_file), None)
+    texts = sum(column.kind == "text" for column in profile.columns)
+    if table is None or not table.rows or not texts:
+        return 0.0
+    others = (profile.column_count or len(profile.columns)) - texts
+    return max(0.0, table.bytes / table.rows - OTHER_BYTES * others)
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,9 @@ class Clock:
         self._timeouts: dict[asyncio.Timeout, str] = {}
 
     def start(self, elapsed: float = 0.0) -> None:
-        """Begin to count, from the seconds that an earlier process has counted to."""
+        """Begin to count, from the seconds that an earlier process has counted to; nothing is known of the scripts."""
         self._started = time.monotonic() - elapsed
+        self._took, self._held, self._submission_takes = {}, {}, SUBMISSION_TAKES
 
     @property
     def elapsed(self) -> float:
@@ -46,8 +47,8 @@ class Clock:
         """Seconds until the phase of `step` has to be over; infinite without a limit. By default the paths' phase.
 
         Where scripts take long for the limit, the submission has the time that its script will take by all that is
-        known, up to half of the limit; the other phases share what is left. An early submission may outlast the search
-        while there is none: a run must not end without.
+        known, up to half of the limit; the other phases share what is left. While there is no submission, an early one
+        may outlast the search by half of the time that is left: a run must not end without.
         """
         share = SHARES.get(step.partition(".")[0], PATHS_SHARE)
         if self.stopped and share < 1:
@@ -56,11 +57,11 @@ class Clock:
             return float("inf")
         if share == 1:
             return self._limit - self.elapsed
-        if not self.safe and phase_of(step) == "submission":
-            return self._limit * SHARES["ensemble"] - self.elapsed
         search = self._limit * SHARES["ensemble"]
         search = min(search, max(self._limit / 2, self._limit - self._submission_takes * self.final_script))
-        return search * share / SHARES["ensemble"] - self.elapsed
+        left = search * share / SHARES["ensemble"] - self.elapsed
+        early = phase_of(step) == "submission"
+        return left if self.safe or not early else max(left, (self._limit - self.elapsed) / 2)
 
     @property
     def final_script(self) -> float:
@@ -90,8 +91,8 @@ class Clock:
         self._took[step] = seconds
 
     def accepted(self, step: str) -> None:
-        """Learn which solution a path, or the ensemble, goes on with."""
-        if phase_of(step) != "submission":
+        """Learn which solution a path, or the ensemble, goes on with; studies and submissions are none."""
+        if phase_of(step) != "submission" and not step.endswith(".ablation"):
             self._held[step.partition(".")[0]] = step
 
     def submitted(self, step: str, seconds: float, *, stopped: bool = False) -> None:
@@ -100,6 +101,15 @@ class Clock:
             seconds *= STOPPED
         if took := self._took.get(step):
             self._submission_takes = min(AT_MOST, max(self._submission_takes, MARGIN * seconds / took))
+
+    def secure(self) -> None:
+        """Note that there is a submission: others that are made early have no more than the search's time again."""
+        self.safe = True
+        now = asyncio.get_running_loop().time()
+        for limit, step in self._timeouts.items():
+            when = limit.when()
+            if phase_of(step) == "submission" and when is not None and not limit.expired():
+                limit.reschedule(min(when, now + max(0.0, self.left(step))))
 
     @asynccontextmanager
     async def within(self, step: str, slack: float = 0.0) -> AsyncIterator[None]:

@@ -89,6 +89,8 @@ class Scripts:
             lost = draft.delivers == "submission" and known and known.ok and not written_by(known.script_path).is_file()
             # What one phase had no time for, such as an early submission, a later one may have.
             if known and not lost and known.error != "no time left":
+                if known.ok and draft.delivers == "score":
+                    self._run.clock.scored(draft.step, known.seconds)
                 return known, False
             width = width_of(self._config, draft.step)
             result = await self._recall(draft, digest, width)
@@ -166,7 +168,9 @@ class Scripts:
     async def _recall(self, draft: Draft, digest: str, width: int) -> ExecutionResult | None:
         """Take over what a script came to in another run, as if it had run here; None if that is not known."""
         found = await asyncio.to_thread(self._cache.get, await self._key(digest, width)) if self._cache else None
-        if found is None or found[0].seconds > min(self._config.script_timeout, self._run.clock.left(draft.step)):
+        if found is None or found[0].seconds > min(
+            script_limit(self._config, draft.step), self._run.clock.left(draft.step)
+        ):
             return None
         script = await self._start(draft)
         result = found[0].model_copy(

@@ -73,6 +73,22 @@ async def test_a_run_knows_how_long_its_solutions_take(tmp_path: Path, scripts: 
     assert run.clock.final_script == result.seconds > 0
 
 
+async def test_a_run_knows_how_long_a_script_takes_that_another_step_has_run(tmp_path: Path, scripts: Scripts) -> None:
+    run = await a_run(tmp_path, "first")
+    await run.execute(draft())
+    await run.execute(draft().model_copy(update={"step": "p2.candidate1"}))
+    assert (len(scripts.ran), run.clock.final_script) == (1, 3.0 + 3.0)
+
+
+async def test_what_took_longer_than_a_script_of_the_search_may_is_not_taken_over(
+    tmp_path: Path, scripts: Scripts
+) -> None:
+    await (await a_run(tmp_path, "first")).execute(draft())
+    scripts.outcome |= {"seconds": 1.0}
+    result, ran = await (await a_run(tmp_path, "second", script_timeout=2.0)).execute(draft())
+    assert (result.seconds, ran) == (1.0, True)
+
+
 async def test_a_script_that_its_phase_had_no_time_for_is_run_again_in_another(
     tmp_path: Path, scripts: Scripts
 ) -> None:

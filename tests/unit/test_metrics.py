@@ -194,6 +194,11 @@ def test_the_metric_is_found_in_a_description(text: str, name: str | None) -> No
         ("Submissions are evaluated with the F2 score.", "f2"),
         ("Submissions are scored by the percentage of correct predictions", "accuracy"),
         ("The predictions are evaluated by the root mean\nsquared error of the price.", "rmse"),
+        ("- What is handed in is evaluated, when it is\n  all over and the answers are there, by root mean\n"
+         "  squared error of the price", "rmse"),
+        ("Submissions are evaluated by RMSE, so take the log of skewed columns first.", "rmse"),
+        ("This benchmark is evaluated by RMSE. The mean absolute error of a constant is large.", "rmse"),
+        ("Earlier rows are in train.csv; predictions are judged by RMSE. The MAE is of no interest.", "rmse"),
         ("Submissions are evaluated on the area under\nthe ROC curve.", "auc_roc"),
     ],
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -209,6 +210,7 @@ async def test_the_next_process_knows_how_long_solutions_take_and_no_other_scrip
         (("p2.candidate1", "p1.candidate1"), 3 + 4),
         (("p2.candidate1", "p1.candidate1", "p1.merge1"), 3 + 19),
         (("p2.candidate1", "p1.candidate1", "p1.submission"), 3 + 4),
+        (("p2.candidate1", "p1.merge1", "p1.t0.ablation", "p2.t0.ablation"), 3 + 19),
         (("p2.candidate1", "p1.candidate1", "ensemble.r1"), 9),
         (("p2.candidate1", "p1.merge1", "ensemble.r1"), 3 + 19),
     ],
@@ -281,18 +283,42 @@ async def test_each_phase_leaves_time_for_those_after_it(
     assert run.clock.left(step_name) == share * 1_000
 
 
-@pytest.mark.parametrize("seconds", [1, 400])
+@pytest.mark.parametrize(("seconds", "left"), [(1, 750), (400, 500)])
 async def test_an_early_submission_may_outlast_the_search_while_there_is_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, left: float
 ) -> None:
-    monkeypatch.setattr("mle_star.tools.clock.time", SimpleNamespace(monotonic=lambda: 0.0))
+    now = [0.0]
+    monkeypatch.setattr("mle_star.tools.clock.time", SimpleNamespace(monotonic=lambda: now[-1]))
     run = Run("r1", MLEStarConfig(out_dir=tmp_path, time_limit=1_000))
     run.clock.scored("p1.merge1", seconds)
-    assert run.clock.left("p1.submission") == 850
+    assert run.clock.left("p1.submission") == pytest.approx(left)
+    now.append(600.0)
+    assert run.clock.left("p1.submission") == 200  # and as much for the last one
     run.clock.safe = True
-    assert run.clock.left("p1.submission") == run.clock.left("p1.t0.k0") <= 750
+    assert run.clock.left("p1.submission") == run.clock.left("p1.t0.k0") <= 150
     run.clock.safe, run.clock.stopped = False, True
     assert run.clock.left("p1.submission") == 0
+
+
+async def test_once_there_is_a_submission_no_other_early_one_holds_up_the_run(tmp_path: Path) -> None:
+    clock = Run("r1", MLEStarConfig(out_dir=tmp_path, time_limit=1_000)).clock
+    clock.start(elapsed=800)  # the search is over
+
+    async def submit() -> None:
+        async with clock.within("p2.submission"):
+            clock.secure()
+            await asyncio.sleep(5)
+
+    with pytest.raises(TimeoutError):
+        await submit()
+
+
+async def test_a_run_that_begins_anew_knows_nothing_of_the_last_ones_scripts(tmp_path: Path) -> None:
+    clock = Run("r1", MLEStarConfig(out_dir=tmp_path, time_limit=1_000)).clock
+    clock.scored("ensemble.r0", 400)
+    clock.accepted("ensemble.r0")
+    clock.start()
+    assert clock.final_script == 0
 
 
 async def test_a_submission_that_was_stopped_would_have_taken_longer(

@@ -48,6 +48,7 @@ def test_the_memory_is_divided_too() -> None:
         (2, 2, [("GPU-0",), ("GPU-1",)]),
         (2, 4, [("GPU-0", "GPU-2"), ("GPU-1", "GPU-3")]),
         (3, 2, [("GPU-0",), ("GPU-1",), ("GPU-0",)]),
+        (2, 5, [("GPU-0", "GPU-2"), ("GPU-1", "GPU-3")]),
         (2, 0, [(), ()]),
     ],
 )

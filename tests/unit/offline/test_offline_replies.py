@@ -611,10 +611,11 @@ def test_a_solution_with_fewer_folds_and_rows_is_joined_by_the_others(task: Task
     [
         ("p1.t0.k1", None, 600, 600),
         ("p1.t0.k1", 92, 18.4, 92),
-        ("p1.t0.k1", 6_000, 600, 3_000),
+        ("p1.t0.k1", 30, 10, 30),
+        ("p1.t0.k1", 6_000, 600, 600),
         ("p2.submission", 92, 92, 92),
         ("ensemble.r0", 92, 92, 92),
-        ("submission", 6_000, 600, 3_000),
+        ("submission", 6_000, 600, 600),
     ],
 )
 def test_the_environment_tells_how_long_a_script_and_the_whole_run_may_take(
@@ -629,10 +630,12 @@ def test_the_environment_tells_how_long_a_script_and_the_whole_run_may_take(
     ("size", "kind", "rows"),
     [(200, "text", 3_000), (1_000, "text", 750), (3_000, "text", 250), (3_000, "category", 3_000)],
 )
-def test_long_texts_mean_fewer_rows(size: int, kind: str, rows: int) -> None:
-    file = FileProfile(path="train.csv", bytes=10_000 * size, rows=10_000)
+@pytest.mark.parametrize("numbers", [0, 300])
+def test_long_texts_mean_fewer_rows(size: int, kind: str, rows: int, numbers: int) -> None:
+    file = FileProfile(path="train.csv", bytes=10_000 * (size + 10 * numbers), rows=10_000)
     column = ColumnProfile(name="a", kind=kind, dtype="str")
-    assert rows_in(30, DataProfile(files=(file,), train_file="train.csv", columns=(column,))) == max(500, rows)
+    profile = DataProfile(files=(file,), train_file="train.csv", columns=(column,), column_count=1 + numbers)
+    assert rows_in(30, profile) == max(500, rows)
 
 
 def test_a_short_time_limit_means_fewer_rows_and_trees(task: Task) -> None:
