@@ -21,7 +21,7 @@ from mle_star.tools.accounting import BYTES_PER_TOKEN, estimate_tokens, usage_in
 from mle_star.tools.brief import LIMIT, render_brief
 from mle_star.tools.budget import Budget
 from mle_star.tools.clock import Clock
-from mle_star.tools.environment import render_environment, script_limit, width_of
+from mle_star.tools.environment import render_environment
 from mle_star.tools.files import append_line, last_line, write_atomically
 from mle_star.tools.graph_record import GraphRecord
 from mle_star.tools.preflight import check_isolation
@@ -49,7 +49,7 @@ class Run:
         self._writing = asyncio.Lock()
         self._keeping = asyncio.Lock()
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._values: dict[tuple[int, int, float], dict[str, str]] = {}
+        self._values: dict[int, dict[str, str]] = {}
         self._seq = 0
         self._scripts = Scripts(self)
         self._record: GraphRecord
@@ -175,18 +175,17 @@ class Run:
         Of a prompt of `room` tokens, the description of the task gets a third.
         """
         limit = min(LIMIT, room * BYTES_PER_TOKEN // 3) if room else LIMIT
-        key = limit, width_of(self.config, step), script_limit(self.config, step)
-        if key not in self._values:
+        if limit not in self._values:
             brief = await self.brief()
             task = render_brief(brief, limit)
             self.budget.reserve(estimate_tokens([task]), self.price_of("submission"))
-            self._values[key] = {
+            self._values[limit] = {
                 "task": task,
-                "environment": await asyncio.to_thread(render_environment, self.config, step),
                 "direction": brief.metric.direction,
                 "subsample": f"{self.config.subsample_size:,}",
             }
-        return self._values[key]
+        environment = await asyncio.to_thread(render_environment, self.config, step)
+        return self._values[limit] | {"environment": environment}
 
     # Time
 

@@ -46,8 +46,7 @@ class Scripts:
         """By the width of a script's share."""
         self._cache: ScriptCache | None = None
         self._digest: str | None = None
-        self._given: dict[int, str] = {}
-        """By width too: what scripts come to depends on it, beside what they say."""
+        self._given: tuple[object, ...] | None = None
 
     def open(self) -> None:
         """Take up what an earlier process left, and begin to get ready. Reads files, so not in the event loop."""
@@ -75,7 +74,7 @@ class Scripts:
 
     def forget_task(self) -> None:
         """Ask anew what the scripts are for: the task's data may have changed."""
-        self._digest, self._given = None, {}
+        self._digest, self._given = None, None
 
     async def execute(self, draft: Draft) -> tuple[ExecutionResult, bool]:
         """Run a script, or return the result that the very same script had earlier: in this run, or in another.
@@ -104,14 +103,15 @@ class Scripts:
 
     async def _key(self, digest: str, width: int) -> str:
         """Make a script's key in the cache: what it comes to depends on the data, the packages and its share too."""
-        if width not in self._given:
+        if self._given is None:
             brief = await self._run.brief()
-            share = self._backend.shares(width)[0]
             names = [file.path for file in brief.profile.files]
             data = await asyncio.to_thread(fingerprint, Path(brief.task.dataset_path), names)
-            where = (self._config.execution_backend, len(share.cores), len(share.gpus), self._config.allow_network)
-            self._given[width] = repr((data, sys.version, installed_packages(), where))
-        return hashlib.sha256(f"{self._given[width]}\n{await self._task()}\n{digest}".encode()).hexdigest()
+            self._given = data, sys.version, installed_packages()
+        share = self._backend.shares(width)[0]
+        where = (self._config.execution_backend, len(share.cores), len(share.gpus), self._config.allow_network)
+        given = repr((*self._given, where))
+        return hashlib.sha256(f"{given}\n{await self._task()}\n{digest}".encode()).hexdigest()
 
     async def _execute(self, draft: Draft, digest: str, width: int) -> ExecutionResult:
         run = self._run
