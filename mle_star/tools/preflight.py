@@ -24,13 +24,16 @@ def check_settings(config: MLEStarConfig) -> None:
     """Check what the config refers to.
 
     Raises:
-        ConfigError: The prompts' folder is not there, or a prompt in it can't be used; or the cost is limited, and a
-            model's price is not known.
+        ConfigError: The prompts' folder is not there, or a prompt in it can't be used; the file of replies can't be
+            used; or the cost is limited, and a model's price is not known.
     """
     import prompts
     from mle_star.tools.prices import check_prices
+    from mle_star.tools.reply_files import shared_cache
 
     check_prices(config)
+    if config.reply_cache:
+        shared_cache(config.reply_cache)
     folder = config.prompts_dir
     if folder is None:
         return

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_exponential
+
+from mle_star.models.errors import ConfigError
 from mle_star.tools.accounting import usage_of
 from mle_star.tools.files import write_atomically
 from mle_star.tools.secrets import scrub_error
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 FREE = {"calls": 0, "input_tokens": 0, "cached_tokens": 0, "output_tokens": 0, "cost": 0.0}
 """What a reply takes that another run has paid for."""
+PATIENCE = 30
+"""Seconds for which another process may keep the file that runs share."""
 
 
 class ReplyFiles:
@@ -39,21 +45,14 @@ class ReplyFiles:
             text = await asyncio.to_thread(self._files[digest].read_text, encoding="utf-8")
             known: Record = json.loads(text)
             return known
-        record = await self._from_other_runs(digest)
-        if record is None:
-            record = await ask()
-            if self._shared and record["reply"]:
-                entry = {self._key(digest): (json.dumps(record), None)}
-                await (await asyncio.to_thread(_cache, self._shared)).aset(entry)
-        self._files[digest] = await asyncio.to_thread(self._write, digest, name, record)
-        return record
-
-    async def _from_other_runs(self, digest: str) -> Record | None:
-        if not self._shared:
-            return None
+        shared = await asyncio.to_thread(shared_cache, self._shared) if self._shared else None
         key = self._key(digest)
-        found = await (await asyncio.to_thread(_cache, self._shared)).aget([key])
-        return json.loads(found[key]) | FREE if key in found else None
+        found = await shared.aget([key]) if shared else {}
+        record = json.loads(found[key]) | FREE if key in found else await ask()
+        self._files[digest] = await asyncio.to_thread(self._write, digest, name, record)
+        if shared and key not in found and record["reply"]:
+            await shared.aset({key: (json.dumps(record), None)})
+        return record
 
     def _key(self, digest: str) -> tuple[tuple[str, ...], str]:
         return ("replies", str(self._seed)), digest
@@ -66,10 +65,36 @@ class ReplyFiles:
 
 
 @cache
-def _cache(path: Path) -> SqliteCache[str]:
+def shared_cache(path: Path) -> SqliteCache[str]:
+    """Open the file of replies that runs share, or make it.
+
+    Raises:
+        ConfigError: It can't be used.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _open(path)
+    except (OSError, sqlite3.Error) as error:
+        raise ConfigError(
+            f"the file of replies {path} can't be used ({error}): name another with --reply-cache (reply_cache in the "
+            "settings), or one that is not there yet"
+        ) from None
+
+
+def _is_taken(error: BaseException) -> bool:
+    """Whether another connection has the file; SQLite itself does not wait where the journal's mode changes."""
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+
+
+@retry(
+    retry=retry_if_exception(_is_taken),
+    wait=wait_random_exponential(0.05, max=1),
+    stop=stop_after_delay(PATIENCE),
+    reraise=True,
+)
+def _open(path: Path) -> SqliteCache[str]:
     from langgraph.cache.sqlite import SqliteCache
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     return SqliteCache(path=str(path))
 
 
