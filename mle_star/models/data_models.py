@@ -85,6 +85,10 @@ class ColumnProfile(Frozen):
     examples: tuple[str, ...] = ()
     minimum: float | str | None = None
     maximum: float | str | None = None
+    word_order: float | None = None
+    """Of a text: bits by which a word tells of the next one, other than in the same texts with their words shuffled."""
+    new_words: float | None = None
+    """Of a text: share of words that do not occur in as many other texts, 0 to 1."""
 
 
 class TargetProfile(Frozen):

@@ -26,7 +26,7 @@ OUT_OF_FOLD = re.compile(r"^([ \t]*)parts, held = out_of_fold\(rows, target, MOD
 PREDICT = re.compile(r'^(?P<indent>[ \t]*)def predict\(new_rows, weights\):\n[ \t]*""".*?"""\n', re.MULTILINE)
 ENSEMBLE = "# --- Ensemble ---"
 FITTED_TO_ALL = "fit_predict(rows, target, new_rows, used)"
-FITTED_TO_SOME = "fit_predict(rows.iloc[fitted], target[fitted], new_rows, used)"
+FITTED_TO_SOME = "fit_affordable(new_rows, used)"
 SHARE_OF_SCRIPT, SHARE_OF_RUN = 0.6, 0.2
 """The last fit may take this part of a script's time, and of the whole run's."""
 TEXT_READ_IN_A_SECOND = 1_000_000
@@ -110,15 +110,15 @@ def on_many_rows(script: str, facts: Facts) -> str:
     seconds = max(0.0, seconds - reading) / (bags(facts) * max(1, len(OUT_OF_FOLD.findall(script))))
     lines = (
         f"judged = np.sort(np.random.default_rng(SPLIT_SEED).permutation(len(rows))[:{facts.max_rows:_}])",
-        "began = time.monotonic()",
-        "parts, held = out_of_fold(rows.iloc[judged], target[judged], MODELS)",
+        f"AFFORDABLE = {seconds:.4g}  # seconds of the last fit",
+        "takes = {}  # seconds, by preparation and model",
+        *f"\n\n{frame_part('clocked')}\n\n\n{frame_part('fit_affordable')}\n\n".split("\n"),
+        "timed = {step: clocked(step) for pair in MODELS.values() for step in pair}",
+        "timed_models = {key: [timed[step] for step in pair] for key, pair in MODELS.items()}",
+        "parts, held = out_of_fold(rows.iloc[judged], target[judged], timed_models)",
         "held = judged[held]",
-        "row_takes = (time.monotonic() - began) / (FOLDS_USED * (1 - 1 / FOLDS) * len(judged))",
-        f"# The last fit has all rows, or as many of them as take {seconds:.0f} seconds.",
-        f"affordable = max(len(judged), int({seconds:.4g} / row_takes))",
-        "fitted = np.sort(np.random.default_rng(SEED).permutation(len(rows))[:affordable])",
     )
-    script = OUT_OF_FOLD.sub(lambda match: "\n".join(match[1] + line for line in lines), script)
+    script = OUT_OF_FOLD.sub(lambda match: "\n".join(match[1] + line if line else "" for line in lines), script)
     script = script.replace(FITTED_TO_ALL, FITTED_TO_SOME)
     return script.replace("import os\n", "import os\nimport time\n", 1)
 

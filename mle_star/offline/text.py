@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from mle_star.models.data_models import ColumnProfile
 from mle_star.models.writing import UNSPACED
 from mle_star.offline.part_recipes import PartRecipes
@@ -10,6 +12,12 @@ from mle_star.offline.script import constants
 from mle_star.offline.tabular import read_call, shared_columns, training_table
 
 CLASSIFIERS = (
+    Family(
+        "Logistic regression on words and runs of letters",
+        "Multinomial logistic regression on sparse TF-IDF of words, word pairs and letter runs, stopped after a few "
+        "passes: strong on few texts and on many, with honest probabilities, and fast.",
+        "word_letter_matrix", "text_logistic",
+    ),
     Family(
         "NB-SVM on words and runs of letters",
         "Logistic regressions on TF-IDF features that are weighted by naive Bayes log-count ratios: hard to beat on "
@@ -27,11 +35,6 @@ CLASSIFIERS = (
         "A small multi-layer perceptron on sparse words, a few passes only, averaged over starts: finds what words "
         "mean together, where linear models add them up.",
         "word_matrix", "sparse_network",
-    ),
-    Family(
-        "Logistic regression on TF-IDF words",
-        "Multinomial logistic regression on words and word pairs: fast, with honest probabilities.",
-        "word_matrix", "text_logistic",
     ),
     Family(
         "LightGBM on frequent words, topics and the table",
@@ -106,6 +109,10 @@ REGRESSORS = (
     ),
 )  # fmt: skip
 
+LEAST_ORDER = 0.05
+"""Bits that words owe to their order, from which on words that stand together say more than each does."""
+LEAST_NEW = 0.005
+"""Share of new words, from which on their letters tell something."""
 LISTS = ("TARGETS", "DROP", "TEXTS", "NUMBERS", "CATEGORIES", "DATES")
 NEEDS = {
     "date_parts": ("as_dates",),
@@ -137,7 +144,7 @@ class TextRecipes(PartRecipes):
         beside = sum(column.kind in {"numeric", "category", "boolean", "date"} for column in kept_columns(facts))
         early = {"text_boosting"} if beside >= 4 else set()
         # One tree per class and round, and a pass over all words for each class: too slow for many classes.
-        late = {"text_boosting"} if facts.classifies and facts.class_count > 12 else set()
+        late = {"text_boosting", "nb_svm"} if facts.classifies and facts.class_count > 12 else set()
         return tuple(sorted(found, key=lambda f: -1 if f.model in early else 1 if f.model in late else 0))
 
     def settings(self, facts: Facts) -> str:
@@ -241,11 +248,22 @@ def sized(name: str, facts: Facts) -> dict[str, object]:
         values["trees"] = 100 if facts.classifies else 60
     if name == "tree_words" and (rows > 15_000 or classes > 8):
         values |= {"words": 300}
+    texts = [column for column in kept_columns(facts) if column.kind == "text"]
+    if name == "word_matrix" and not reaches(LEAST_ORDER, (column.word_order for column in texts)):
+        values |= {"longest": 1}  # as in lists of key words
+    if name == "word_letter_matrix" and not reaches(LEAST_NEW, (column.new_words for column in texts)):
+        values |= {"letters": False}  # each word is known by itself
     if name == "word_matrix" and facts.unspaced:
         values |= {"token": rf"{UNSPACED.pattern}|\w+|[^\w\s]", "longest": 3}
     if lacks_words(facts):
         values |= of_letters(rows).get(name, {})
     return values
+
+
+def reaches(least: float, measures: Iterable[float | None]) -> bool:
+    """Whether a text column has that much of what was measured; what was not measured counts as enough."""
+    found = list(measures)
+    return not found or any(value is None or value >= least for value in found)
 
 
 def of_letters(rows: int) -> dict[str, dict[str, object]]:

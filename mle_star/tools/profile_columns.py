@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mle_star.models.data_models import ColumnProfile
 from mle_star.models.writing import count_words
+from mle_star.tools.profile_texts import MOST_TEXTS, measure_texts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,6 +64,7 @@ def profile_column(column: pd.Series[Any]) -> ColumnProfile:
         times = as_times(values)
         if times is not None and times.notna().any():
             lowest, highest = (_day(times.min()), _day(times.max()))
+    word_order, new_words = measure_texts(_spread(values, MOST_TEXTS)) if kind == "text" else (None, None)
     return ColumnProfile(
         name=str(column.name),
         kind=kind,
@@ -72,6 +74,8 @@ def profile_column(column: pd.Series[Any]) -> ColumnProfile:
         examples=_examples(values, kind),
         minimum=lowest,
         maximum=highest,
+        word_order=word_order,
+        new_words=new_words,
     )
 
 
@@ -190,8 +194,8 @@ def _is_day_number(values: pd.Series[Any]) -> bool:
     return as_times(few) is not None
 
 
-def _spread(values: pd.Series[Any]) -> pd.Series[Any]:
-    return values.iloc[:: max(1, len(values) // PEEK)].iloc[: PEEK + 1]
+def _spread(values: pd.Series[Any], count: int = PEEK) -> pd.Series[Any]:
+    return values.iloc[:: max(1, len(values) // count)].iloc[: count + 1]
 
 
 def _share(texts: list[str], test: Any) -> float:

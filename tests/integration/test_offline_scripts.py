@@ -302,11 +302,19 @@ def test_a_column_that_is_empty_in_the_test_is_not_counted_as_missing_there(tmp_
 
 
 @pytest.mark.parametrize("solutions", [1, 2])
-def test_of_many_rows_the_last_fit_has_as_many_as_the_time_allows(solutions: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("takes", "rows"),
+    [("1e-9", ["800"]), ("9", ["500"]), ("9 * (step.__name__ == model)", ["500", "800"])],  # 500 are validated on
+    ids=["quick", "slow", "one of each"],
+)
+def test_of_many_rows_each_model_has_as_many_in_the_last_fit_as_the_time_allows(
+    takes: str, rows: list[str], solutions: int, tmp_path: Path
+) -> None:
     table = pd.DataFrame(np.random.default_rng(0).normal(size=(900, 3)), columns=list("abc"))
     table["y"] = 10 * table["a"] + table["b"]
     task = Task(tmp_path, table[:800], table[800:], "y", "rmse")
-    solution = candidates(task, 1)[0]
+    first, second = candidates(task, 2)
+    solution = code(ask("merger", task=task.brief, environment=ENVIRONMENT, base_script=first, reference_script=second))
     if solutions == 2:
         both = solutions_text([Solution(script=solution, score=1.0)] * 2)
         plan = ask("ensemble_planner", task=task.brief, solutions=both)
@@ -314,12 +322,12 @@ def test_of_many_rows_the_last_fit_has_as_many_as_the_time_allows(solutions: int
         solution = code(ask("ensembler", **told, solutions=both, plan=plan))
     hurried = ENVIRONMENT.replace("600 seconds", "2 seconds") + "\nwhole run: 0.001 seconds"
     script = code(ask("submission", task=task.brief, environment=hurried, script=solution))
-    script = re.sub(r"^( *)(predicted = fit_predict)", r"\1print(f'{len(fitted)} rows')\n\1\2", script, flags=re.M)
-    for takes, rows in (("row_takes", "500"), ("1e-9", "800")):  # 500 are validated on
-        output = ran(task, script.replace("/ row_takes", f"/ {takes}")).output
-        assert re.findall(r"^(\d+) rows$", output, re.M) == [rows] * solutions
-        written = pd.read_csv(tmp_path / "final" / "submission.csv")
-        assert root_mean_squared_error(task.test["y"], written["y"]) < 0.4 * task.test["y"].std()
+    model = re.findall(r"^ *MODELS = .*\n? *.*: \(\w+, (\w+)\)", script, re.M)[0]
+    script = script.replace("time.monotonic() - began", takes.replace("model", repr(model)))
+    script = re.sub(r"^( *)(parts \|= )", r"\1print(number, 'rows')\n\1\2", script, flags=re.M)
+    assert re.findall(r"^(\d+) rows$", ran(task, script).output, re.M) == rows * solutions
+    written = pd.read_csv(tmp_path / "final" / "submission.csv")
+    assert root_mean_squared_error(task.test["y"], written["y"]) < 0.4 * task.test["y"].std()
 
 
 def test_a_date_that_only_late_rows_of_a_wide_test_table_have_is_read(tmp_path: Path) -> None:

@@ -124,6 +124,23 @@ def test_where_words_are_not_told_apart_each_letter_is_read_as_one() -> None:
     assert fit_matrix.shape[1] == 6 + 5 + 4  # letters, pairs and threes, those that both texts have counted once
 
 
+@pytest.mark.parametrize(
+    ("measured", "keywords"),
+    [
+        ({}, ("longest=2", "letters=True")),
+        ({"word_order": 0.69, "new_words": 0.06}, ("longest=2", "letters=True")),
+        ({"word_order": 0.002, "new_words": 0.06}, ("longest=1", "letters=True")),
+        ({"word_order": 2.1, "new_words": 0.0}, ("longest=2", "letters=False")),
+    ],
+)
+def test_pairs_and_letters_are_counted_where_they_tell_something(
+    measured: dict[str, float], keywords: tuple[str, str]
+) -> None:
+    task = facts("classification", (TEXT.model_copy(update=measured),))
+    script = "".join(RECIPES.part(name, task) or "" for name in ("word_matrix", "word_letter_matrix"))
+    assert all(keyword in script for keyword in keywords)
+
+
 def test_trees_see_gaps_as_gaps_and_thousands_of_shops_as_three_columns() -> None:
     rows = pd.DataFrame({"text": ["a", "b c", "c d"] * 2_000, "size": [np.nan, 1.0] * 3_000})
     rows["shop"] = [f"shop {row % 3_000}" for row in range(6_000)]
