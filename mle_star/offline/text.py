@@ -124,6 +124,8 @@ NEEDS = {
     "word_letter_matrix": ("word_matrix", "letter_matrix"),
     "topic_matrix": ("word_letter_matrix",),
     "tree_words": ("word_matrix", "tree_columns"),
+    "text_logistic": ("spread", "stopped_early"),
+    "sparse_network": ("spread", "stopped_early"),
     "linear_svm": ("spread", "calibrated"),
     "calibrated": ("spread",),
 }
