@@ -31,8 +31,8 @@ class Backend(Protocol):
         `width` is for scripts that take the place of so many.
         """
 
-    def share(self, run: str, width: int = 1) -> AbstractAsyncContextManager[Share]:
-        """Wait for the turn of one of the run's scripts, and hold its share."""
+    def share(self, run: str, width: int = 1, *, urgent: bool = False) -> AbstractAsyncContextManager[Share]:
+        """Wait for the turn of one of the run's scripts, and hold its share. An urgent one goes first of the run's."""
 
     async def run(self, job: Job) -> ExecutionResult:
         """Run a script; its log, and what it left in `final`, are in the job's places afterwards.
@@ -63,9 +63,9 @@ class Local:
         """Divide this machine."""
         return slots_here().shares(self.parallel, width)
 
-    def share(self, run: str, width: int = 1) -> AbstractAsyncContextManager[Share]:
+    def share(self, run: str, width: int = 1, *, urgent: bool = False) -> AbstractAsyncContextManager[Share]:
         """Wait in this process's queue."""
-        return slots_here().share(run, self.parallel, width)
+        return slots_here().share(run, self.parallel, width, urgent=urgent)
 
     async def run(self, job: Job) -> ExecutionResult:
         """Run it as a process."""

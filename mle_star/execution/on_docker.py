@@ -84,9 +84,9 @@ class OnDocker:
         """Divide this machine: the engine runs on it."""
         return slots_here().shares(self.parallel, width)
 
-    def share(self, run: str, width: int = 1) -> AbstractAsyncContextManager[Share]:
+    def share(self, run: str, width: int = 1, *, urgent: bool = False) -> AbstractAsyncContextManager[Share]:
         """Wait in this process's queue."""
-        return slots_here().share(run, self.parallel, width)
+        return slots_here().share(run, self.parallel, width, urgent=urgent)
 
     async def run(self, job: Job) -> ExecutionResult:
         """Run a script in a container of its own.

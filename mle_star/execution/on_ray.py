@@ -78,10 +78,10 @@ class OnRay:
         slots = _slots(self)
         return slots.shares(len(slots.machine.cores) // self.cpus)
 
-    def share(self, run: str, width: int = 1) -> AbstractAsyncContextManager[Share]:
+    def share(self, run: str, width: int = 1, *, urgent: bool = False) -> AbstractAsyncContextManager[Share]:
         """Wait until few enough are under way; on which node there is room, Ray decides."""
         slots = _slots(self)
-        return slots.share(run, len(slots.machine.cores) // self.cpus)
+        return slots.share(run, len(slots.machine.cores) // self.cpus, urgent=urgent)
 
     async def run(self, job: Job) -> ExecutionResult:
         """Run a script on a node of the cluster.

@@ -68,7 +68,7 @@ class _Waiting:
 
 
 class Slots:
-    """The shares of one machine, dealt out to all runs in turn; within a run, first come, first served."""
+    """The shares of one machine, dealt out to all runs in turn, to an urgent script of a run first."""
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
@@ -87,11 +87,14 @@ class Slots:
         return shares_of(self.machine, max(1, (slots or usual_slots(self.machine)) // width))
 
     @asynccontextmanager
-    async def share(self, run: str = "", slots: int | None = None, width: int = 1) -> AsyncIterator[Share]:
+    async def share(
+        self, run: str = "", slots: int | None = None, width: int = 1, *, urgent: bool = False
+    ) -> AsyncIterator[Share]:
         """Wait for one of the `shares` of the machine, and hold it. Safe from any event loop of any thread."""
         one = _Waiting(self.shares(slots, width))
         with self._lock:
-            self._queues.setdefault(run, deque()).append(one)
+            queue = self._queues.setdefault(run, deque())
+            (queue.appendleft if urgent else queue.append)(one)
             self._deal()
         try:
             await one.woken.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 
 from mle_star.offline import metrics
@@ -25,10 +26,11 @@ CAPPED_READ = re.compile(r"^.*\bread_csv\(.*\bnrows\s*=\s*[\w.]+.*$", re.MULTILI
 OUT_OF_FOLD = re.compile(r"^([ \t]*)parts, held = out_of_fold\(rows, target, MODELS\)$", re.MULTILINE)
 PREDICT = re.compile(r'^(?P<indent>[ \t]*)def predict\(new_rows, weights\):\n[ \t]*""".*?"""\n', re.MULTILINE)
 ENSEMBLE = "# --- Ensemble ---"
+SETTINGS = "# --- Settings ---\n"
 FITTED_TO_ALL = "fit_predict(rows, target, new_rows, used)"
 FITTED_TO_SOME = "fit_affordable(new_rows, used)"
 SHARE_OF_SCRIPT, SHARE_OF_RUN = 0.6, 0.2
-"""The last fit may take this part of a script's time, and of the whole run's."""
+"""The last fit is over after this part of its script's time, and takes no more than this part of the whole run's."""
 TEXT_READ_IN_A_SECOND = 1_000_000
 """Bytes of the test rows' texts, each of which a model has to read before it predicts."""
 
@@ -105,12 +107,15 @@ def bags(facts: Facts) -> int:
 def on_many_rows(script: str, facts: Facts) -> str:
     """Settle the score and the weights on as many rows as in the search, then fit to all, or to what time allows."""
     limits = facts.environment
-    seconds = min(SHARE_OF_SCRIPT * limits.time_limit, SHARE_OF_RUN * (limits.run_limit or float("inf")))
+    solutions = max(1, len(OUT_OF_FOLD.findall(script)))
     reading = (facts.profile.test_rows or 0) * text_bytes(facts.profile) / TEXT_READ_IN_A_SECOND
-    seconds = max(0.0, seconds - reading) / (bags(facts) * max(1, len(OUT_OF_FOLD.findall(script))))
+    deadline = max(0.0, SHARE_OF_SCRIPT * limits.time_limit - reading)
+    longest = max(0.0, SHARE_OF_RUN * (limits.run_limit or math.inf) - reading)
     lines = (
         f"judged = np.sort(np.random.default_rng(SPLIT_SEED).permutation(len(rows))[:{facts.max_rows:_}])",
-        f"AFFORDABLE = {seconds:.4g}  # seconds of the last fit",
+        f"SOLUTIONS = {solutions}",
+        f"LONGEST = {min(longest, deadline) / solutions:.4g}  # seconds of the last fit",
+        f"DEADLINE = {deadline:.4g}  # seconds from the start, by which it is to be done",
         "takes = {}  # seconds, by preparation and model",
         *f"\n\n{frame_part('clocked')}\n\n\n{frame_part('fit_affordable')}\n\n".split("\n"),
         "timed = {step: clocked(step) for pair in MODELS.values() for step in pair}",
@@ -120,7 +125,8 @@ def on_many_rows(script: str, facts: Facts) -> str:
     )
     script = OUT_OF_FOLD.sub(lambda match: "\n".join(match[1] + line if line else "" for line in lines), script)
     script = script.replace(FITTED_TO_ALL, FITTED_TO_SOME)
-    return script.replace("import os\n", "import os\nimport time\n", 1)
+    script = script.replace("import os\n", "import os\nimport time\n", 1)
+    return script.replace(SETTINGS, f"{SETTINGS}STARTED = time.monotonic()\n", 1)
 
 
 def _prediction_columns(facts: Facts) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -49,10 +50,13 @@ def script_limit(config: MLEStarConfig, step: str) -> float:
     return min(config.script_timeout, run)
 
 
-def render_environment(config: MLEStarConfig, step: str = "") -> str:
-    """Describe the share that each script of `step` gets where it runs, in lines of `key: value`."""
+def render_environment(config: MLEStarConfig, step: str = "", left: float = math.inf) -> str:
+    """Describe the share that each script of `step` gets where it runs, in lines of `key: value`.
+
+    `left` are the seconds that there are for the step, where its scripts should know.
+    """
     share = backend_of(config).shares(width_of(config, step))[0]
-    seconds = f"{script_limit(config, step):.1f}"
+    seconds = f"{min(script_limit(config, step), left):.1f}"
     return "\n".join(
         [
             f"python: {platform.python_version()}",

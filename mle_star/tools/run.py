@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from langgraph.runtime import Runtime
 
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import ExecutionResult, Solution, TaskBrief, TaskDescription, Usage
-from mle_star.models.events import Event, Kind
+from mle_star.models.events import Event, Kind, phase_of
 from mle_star.models.state import Draft
 from mle_star.tools.accounting import BYTES_PER_TOKEN, estimate_tokens, usage_in
 from mle_star.tools.brief import LIMIT, render_brief
@@ -184,7 +185,9 @@ class Run:
                 "direction": brief.metric.direction,
                 "subsample": f"{self.config.subsample_size:,}",
             }
-        environment = await asyncio.to_thread(render_environment, self.config, step)
+        # How many rows the last script can fit depends on the time that is left for it.
+        left = max(1.0, self.clock.left(step)) if phase_of(step) == "submission" else math.inf
+        environment = await asyncio.to_thread(render_environment, self.config, step, left)
         return self._values[limit] | {"environment": environment}
 
     # Time

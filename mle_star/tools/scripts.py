@@ -117,7 +117,8 @@ class Scripts:
         run = self._run
         brief = await run.brief()
         execute = run_script if self._config.execution_backend == "local" else self._backend.run
-        async with self._backend.share(run.run_id, width) as share:
+        urgent = draft.delivers == "submission" and not run.clock.safe
+        async with self._backend.share(run.run_id, width, urgent=urgent) as share:
             allowed = script_limit(self._config, draft.step)
             timeout = min(allowed, run.clock.left(draft.step))
             if timeout <= 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -128,11 +130,16 @@ async def test_a_script_that_takes_more_than_its_part_may_be_repaired(
     assert (given[0], errors) == (200, ["timeout", "no time left"])
 
 
-async def test_each_prompt_tells_of_the_share_of_its_own_step(tmp_path: Path) -> None:
+async def test_each_prompt_tells_of_the_share_of_its_own_step_and_a_submission_of_the_time_that_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = Run("one", MLEStarConfig(out_dir=tmp_path / "run", time_limit=1_000))
     await run.open()
     await run.begin(TaskDescription.from_directory(make_task_folder(tmp_path / "task")))
+    monkeypatch.setattr(run.clock, "left", lambda step: 50.0)
     steps = ("p1.merge1", "p1.submission", "ensemble.r0", "p1.merge1")
     told = [(await run.known_values(step))["environment"] for step in steps]
-    assert told == [render_environment(run.config, step) for step in steps]
+    assert told == [render_environment(run.config, step, 50 if step == "p1.submission" else math.inf) for step in steps]
     assert len(set(told)) == 3
+    limits = [re.findall("time limit: (.*) seconds for", text) for text in told]
+    assert limits == [["200"], ["50"], ["1000"], ["200"]]

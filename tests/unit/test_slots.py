@@ -119,6 +119,22 @@ async def test_runs_take_turns_and_a_runs_scripts_keep_their_order() -> None:
     assert order == ["a0", "b0", "a1", "b1", "a2", "a3"]
 
 
+async def test_an_urgent_script_goes_first_of_its_run_and_not_before_another_runs_turn() -> None:
+    slots, order = Slots(a_machine(1)), []
+
+    async def work(run: str, number: int, *, urgent: bool = False) -> None:
+        async with slots.share(run, urgent=urgent):
+            order.append(f"{run}{number}")
+
+    async with slots.share("other"):
+        waiting = [asyncio.create_task(work(run, number)) for number in range(2) for run in "ab"]
+        await asyncio.sleep(0)
+        waiting.append(asyncio.create_task(work("b", 2, urgent=True)))
+        await asyncio.sleep(0)
+    await asyncio.gather(*waiting)
+    assert order == ["a0", "b2", "a1", "b0", "b1"]
+
+
 async def test_runs_with_other_slots_share_the_one_machine() -> None:
     slots, held = Slots(a_machine(4)), []
 
