@@ -60,6 +60,8 @@ async def inspect(state: PipelineState, runtime: Runtime[MLEStarConfig]) -> dict
     await run.begin(state["task"])
     await run.emit("run started", message=f"mle-star {__version__}")
     await run.emit("note", message=await check_isolation(run.config))
+    for warning in (await run.brief()).profile.warnings:
+        await run.emit("note", message=warning)
     fresh = {name: Overwrite([]) for name in ("solutions", "submissions", "history")} | {"usage": Overwrite(Usage())}
     return fresh | dict.fromkeys(("final_score", "final_solution", "submission_path"))
 

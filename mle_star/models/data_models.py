@@ -100,6 +100,9 @@ class TargetProfile(Frozen):
     classes: tuple[tuple[str, float], ...] = ()
     """(label, share) for a classification target, most frequent first; at most 100."""
     class_count: int | None = None
+    positives: tuple[str, ...] = ()
+    """Where a column has two classes, the one that a single probability, or a metric of one class, is of: for each
+    of `names` in turn, empty where it has another number of classes."""
     quantiles: tuple[float, ...] = ()
     """Minimum, 5%, 25%, 50%, 75%, 95%, maximum of a numeric target."""
     skew: float | None = None

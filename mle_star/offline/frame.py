@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from mle_star.offline import metrics
 from mle_star.offline.parts import frame_part
 from mle_star.offline.parts import functions as part_texts
 from mle_star.offline.recipe import TEXT_A_SECOND, Facts, Family, Recipes, text_bytes
 from mle_star.offline.script import Script, constants, features_list, models_table
-
-POSITIVE_LABELS = ("true", "yes", "y", "t", "positive", "pos")
 
 
 def write_script(facts: Facts, recipes: Recipes, families: tuple[Family, ...], seed: int, split_seed: int) -> str:
@@ -80,7 +76,9 @@ def settings(facts: Facts, recipes: Recipes, seed: int, split_seed: int) -> str:
         constants(TARGET_KIND=target_kind(facts)),
     ]
     if facts.classifies and len(facts.targets) == 1 and facts.class_count == 2:
-        lines.append(f"POSITIVE = {positive_label(facts)!r}")
+        lines.append(f"POSITIVE = {positives(facts)[0]!r}")
+    if has_two_words(facts):
+        lines.append(constants(POSITIVES=list(positives(facts))))
     if not facts.classifies:
         lines.append(f"ABSOLUTE_LOSS = {metrics.absolute_loss(facts)!r}")
     if split.kind == "group" and split.column:
@@ -100,27 +98,9 @@ def target_kind(facts: Facts) -> str:
     return "binary" if facts.class_count == 2 or len(facts.targets) > 1 else "multiclass"
 
 
-def positive_label(facts: Facts) -> str:
-    """The class whose probability a single column holds: the one the column is named after, `1`, `yes`, ..."""
-    labels = [plain_label(label) for label, _ in (facts.profile.target.classes if facts.profile.target else ())]
-    submission = facts.profile.submission
-    named = submission.prediction_columns if submission else ()
-    for label in labels:
-        if len(named) == 1 and label.lower() == named[0].lower():
-            return label
-    if labels and all(re.fullmatch(r"-?\d+(\.\d+)?", label) for label in labels):
-        # As scikit-learn has it: the greater of two numbers, but 1 where a metric judges one class by its label.
-        by_label = facts.metric.predicts == "labels" and "1" in labels
-        return "1" if by_label else max(labels, key=float)
-    for label in labels:
-        if label.lower() in POSITIVE_LABELS:
-            return label
-    return max(labels, default="1")
-
-
-def plain_label(label: str) -> str:
-    """A label as scripts print it: whole numbers without `.0`."""
-    return re.sub(r"^(-?\d+)\.0$", r"\1", label)
+def positives(facts: Facts) -> tuple[str, ...]:
+    """For each column of two classes the one whose probability a single column holds."""
+    return (facts.profile.target.positives if facts.profile.target else ()) or ("1",) * len(facts.targets)
 
 
 def loading(facts: Facts, recipes: Recipes) -> str:
@@ -153,7 +133,7 @@ def target(facts: Facts) -> str:
     if metrics.tells_values(facts):
         return MANY_VALUES
     if has_two_words(facts):
-        return f"POSITIVES = {POSITIVE_LABELS!r}\n\n\n{frame_part('two_values')}\n\n\n{TWO_WORDS}"
+        return f"{frame_part('two_values')}\n\n\n{TWO_WORDS}"
     if len(facts.targets) > 1:
         return 'classes = np.array([0, 1])\ntarget = train[TARGETS].astype("float64").to_numpy()'
     lines = [
@@ -173,7 +153,7 @@ def target(facts: Facts) -> str:
 
 TWO_WORDS = """\
 answers = train[TARGETS].convert_dtypes()  # whole numbers stay whole where there are gaps
-classes = np.array([two_values(answers[name]) for name in TARGETS], dtype=object).T
+classes = np.array([two_values(answers[name], yes) for name, yes in zip(TARGETS, POSITIVES)], dtype=object).T
 codes = {name: {no: 0, yes: 1} for name, no, yes in zip(TARGETS, *classes)}
 target = np.column_stack([answers[name].map(codes[name]).astype("float64") for name in TARGETS])"""
 

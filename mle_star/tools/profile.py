@@ -20,13 +20,14 @@ from mle_star.models.errors import HINTS, ConfigError, MissingFacts, TaskError
 from mle_star.models.metric import Metric
 from mle_star.models.metric_finder import find_metric
 from mle_star.models.metrics import resolve_metric
+from mle_star.tools.profile_classes import OF_ONE_CLASS, positive_class
 from mle_star.tools.profile_columns import profile_columns
 from mle_star.tools.profile_files import sealed
 from mle_star.tools.profile_images import profile_images
 from mle_star.tools.profile_modality import find_modality
 from mle_star.tools.profile_split import measure_split
 from mle_star.tools.profile_submission import submission_format, submission_values
-from mle_star.tools.profile_target import check_fit, class_columns, decide_type, profile_target
+from mle_star.tools.profile_target import check_fit, class_columns, class_shares, decide_type, profile_target
 from mle_star.tools.profile_task_tables import TaskTables, listed
 from mle_star.tools.task_folder import read_task_folder
 
@@ -69,6 +70,7 @@ class _Inspection:
         if values:
             check_fit(kind, values, metric)
         target = profile_target(kind, values) if values else self._folder_target(targets)
+        target = self._with_positives(target, values, id_column, metric)
         if target.missing:
             self.warnings.append(f"{target.missing:.1%} of the training rows have no {target.names[0]}")
         features = self._features(targets, id_column)
@@ -159,6 +161,27 @@ class _Inspection:
             classes=tuple(shares[:100]),
             class_count=len(counts),
         )
+
+    def _with_positives(
+        self, target: TargetProfile, values: Sequence[pd.Series[Any]], id_column: str | None, metric: Metric
+    ) -> TargetProfile:
+        """Say which of two classes is the positive one, and warn where it had to be guessed and matters."""
+        if target.kind in ("numeric", "multilabel"):
+            return target
+        asked = [n for n in self.tables.names.sample if n != id_column and n not in self.tables.names.test]
+        alone = asked if len(asked) == 1 else []
+        shares = [class_shares([column]) for column in values] or [dict(target.classes)]
+        if len(values) > 1:  # of columns with more values scripts learn the two most frequent
+            shares = [dict(list(each.items())[:2]) for each in shares]
+        found = [
+            positive_class(each, [name, *alone], self.task.description, by_label=metric.predicts == "labels")
+            for name, each in zip(target.names, shares, strict=True)
+        ]
+        matters = OF_ONE_CLASS.fullmatch(metric.name) or (metric.predicts == "probabilities" and len(asked) < 2)
+        if matters and (guessed := [one.label for one in found if one and one.guessed]):
+            self.warnings.append(f"positive class guessed: {listed(guessed, 3)}, the rarer; name it in the description")
+        positives = tuple(one.label if one else "" for one in found)
+        return target.model_copy(update={"positives": positives}) if any(positives) else target
 
     def _features(self, targets: Sequence[str], id_column: str | None) -> list[str]:
         if self.train is None:

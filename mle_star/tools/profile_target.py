@@ -263,19 +263,24 @@ def profile_target(kind: TaskType, columns: Sequence[pd.Series[Any]]) -> TargetP
         return TargetProfile(
             names=names, kind="multilabel", dtype=dtype, classes=shares, class_count=len(columns), missing=missing
         )
-    counts: Counter[str] = Counter()
-    for column in columns:
-        counts.update({label(value) or "": int(count) for value, count in column.value_counts().items()})
-    total = sum(counts.values())
-    shares = tuple((name[:60], round(count / total, 4)) for name, count in counts.most_common(MOST_CLASSES))
+    known = class_shares(columns)
+    shares = tuple((name[:60], share) for name, share in list(known.items())[:MOST_CLASSES])
     return TargetProfile(
         names=names,
         kind="binary" if all(column.nunique() <= 2 for column in columns) else "multiclass",
         dtype=dtype,
         classes=shares,
-        class_count=len(counts),
+        class_count=len(known),
         missing=missing,
     )
+
+
+def class_shares(columns: Sequence[pd.Series[Any]]) -> dict[str, float]:
+    """Count the classes of these columns, most frequent first."""
+    counts: Counter[str] = Counter()
+    for column in columns:
+        counts.update({label(value) or "": int(count) for value, count in column.value_counts().items()})
+    return {name: round(count / counts.total(), 4) for name, count in counts.most_common()}
 
 
 def label(value: object) -> str | None:

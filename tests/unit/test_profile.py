@@ -461,6 +461,42 @@ def test_the_target_and_the_metric_together_decide_the_task(
     assert (brief.task.task_type, brief.profile.target.kind) == (kind, target_kind)
 
 
+@pytest.mark.parametrize(
+    ("rare", "often", "name", "said", "positive", "guessed"),
+    [
+        ("Charged Off", "Fully Paid", "y", "Probability that it is Charged Off, not Fully Paid.", "Charged Off", False),
+        ("Charged Off", "Fully Paid", "y", "The probability that it is not Charged Off.", "Fully Paid", False),
+        ("Charged Off", "Fully Paid", "y", "Probabilities of Charged Off and Fully Paid.", "Charged Off", True),
+        ("fraud", "legit", "y", "The score is the F1 of the class `legit`.", "legit", False),
+        ("ill", "well", "y", "Here well is the positive class.", "well", False),
+        ("bad", "good", "y", "Risk (1 = good, 0 = bad).", "good", False),
+        ("B", "M", "y", "B: benign, M: malignant. Give the probability of a malignant tumour.", "M", False),
+        ("nein", "ja", "y", "Wahrscheinlichkeit der Kündigung.", "ja", False),
+        ("no", "sí", "y", "The probability that there is no gap.", "sí", False),
+        ("No churn", "Moved", "y", "", "Moved", False),
+        ("Stayed", "Churned", "churn", "", "Churned", False),
+        ("a", "b", "y", "The probability of a sale.", "a", True),
+        ("0", "1", "y", "The probability of class 0.", "0", False),
+    ],
+)  # fmt: skip
+def test_the_positive_class_is_the_one_that_is_told_or_hinted_at_or_else_the_rarer(
+    tmp_path: Path, rare: str, often: str, name: str, said: str, positive: str, guessed: bool
+) -> None:
+    frame = table(y=np.resize([rare, often, often], 300)).rename(columns={"y": name})
+    profile = inspect(write(tmp_path, frame, target=name), evaluation_metric="AUC", description=said).profile
+    assert profile.target is not None
+    assert profile.target.positives == (positive,)
+    assert any("positive class guessed" in warning for warning in profile.warnings) == guessed
+
+
+@pytest.mark.parametrize(("metric", "told"), [("F1", True), ("accuracy", False), ("macro F1", False)])
+def test_a_guessed_positive_class_is_told_where_the_metric_is_of_one_class(
+    tmp_path: Path, metric: str, told: bool
+) -> None:
+    frame = table(y=np.resize(["up", "down", "down"], 300))
+    assert bool(inspect(write(tmp_path, frame), evaluation_metric=metric).profile.warnings) == told
+
+
 def test_a_wide_sample_means_one_probability_per_class(tmp_path: Path) -> None:
     frame = table()
     frame["y"] = RNG(1).choice(["Adelie", "Gentoo", "Chinstrap"], len(frame))

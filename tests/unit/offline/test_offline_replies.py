@@ -480,6 +480,7 @@ def test_classes_that_are_apart_are_cut_in_the_middle_of_the_gap(positives: int,
         ((9, 10), "auc_roc", "10"),
         (("no", "yes"), "auc_roc", "yes"),
         (("f", "m"), "auc_roc", "m"),
+        (("left", "stayed", "stayed"), "auc_roc", "left"),
     ],
 )
 def test_the_positive_class_is_the_one_that_the_metric_takes(

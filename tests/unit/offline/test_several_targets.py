@@ -167,21 +167,20 @@ def test_errors_of_several_numbers_count_known_cells(metric: str, expected: floa
 
 
 @pytest.mark.parametrize(
-    ("values", "name", "pair"),
+    ("values", "positive", "pair"),
     [
-        (["yes", "no", "no"], "a", ["no", "yes"]),
+        (["yes", "no", "no"], "yes", ["no", "yes"]),
         (["up", "down"], "up", ["down", "up"]),
         (["up", "down"], "down", ["up", "down"]),
-        (["a", "b"], "x", ["a", "b"]),
-        ([True, False], "x", [False, True]),
-        (["no", "no", None], "a", ["no", None]),
-        (["yes"], "a", [None, "yes"]),
+        ([True, False], "True", [False, True]),
+        (["no", "no", None], "", ["no", None]),
+        (["yes"], "yes", [None, "yes"]),
     ],
 )
-def test_the_positive_value_stands_last(values: list[object], name: str, pair: list[object]) -> None:
-    scope = {**ARRAYS, "POSITIVES": ("1", "true", "yes")}
+def test_the_positive_value_stands_last(values: list[object], positive: str, pair: list[object]) -> None:
+    scope = dict(ARRAYS)
     exec(frame_part("two_values"), scope)
-    assert scope["two_values"](pd.Series(values, name=name)) == pair
+    assert scope["two_values"](pd.Series(values), positive) == pair
 
 
 def test_words_are_learnt_as_0_and_1_and_written_as_words(tmp_path: Path) -> None:

@@ -1,0 +1,144 @@
+"""What classes mean: which of two is the positive one, and in which order grades stand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
+from typing import NamedTuple
+
+# fmt: off
+YES = frozenset({
+    "yes", "y", "true", "t", "positive", "pos", "ja", "si", "sí", "sì", "oui", "sim", "да", "da", "tak", "evet", "是",
+    "はい", "예",
+})
+NO = frozenset({
+    "no", "n", "not", "non", "false", "f", "negative", "neg", "without", "nein", "kein", "keine", "nej", "nee", "não",
+    "nao", "нет", "нi", "ні", "nie", "ne", "hayır", "否", "いいえ", "아니요",
+})
+# fmt: on
+OF_ONE_CLASS = re.compile(r"f1|f\d+(\.\d+)?|precision|recall|specificity|jaccard|dice")
+"""Metrics of labels that judge one class of two."""
+BEFORE = re.compile(
+    r"(?i)\b(?:probabilit\w+|likelihood|(?:chances?|risk|odds) (?:of|that)|wahrscheinlichkeit\w*|probabilidad\w*|"
+    r"probabilités?|probabilità|positive (?:class|label)\w*|class of interest|"
+    r"(?:f[- ]?\d(?:\.\d)?|f[- ]?(?:score|measure)|precision|recall|sensitivity|jaccard|dice)\b[^.\n]{0,30}"
+    r"\b(?:of|for|on)\b|1\s*(?:=|:|-?>|→|for\b|means\b|if\b|when\b|stands for\b))"
+)
+"""What stands before the positive class in a sentence."""
+AFTER = re.compile(
+    r"(?i)[`'\"*’”»]*\s*(?:\((?:1|(?:the )?positive\b)|=\s*1\b|(?:is|are|as|being|counts as) (?:the )?positive\b)"
+)
+"""What stands after it."""
+OTHER_MEANT = re.compile(
+    r"(?i)\b(?:not|rather than|instead of|no longer|nicht|never)\s+(?:(?:be|being|a|an|the)\s+)?\W*$"
+)
+MEANING = r"[`'\"*’”»]*\s*(?:=|:|→|–|—|-(?!\w)|\bmeans\b|\bstands for\b|\()\s*(?P<meaning>[^\W\d_][^,;.:()=\n]{1,40})"
+"""What follows a label whose meaning is told."""
+JOINED = re.compile(r"(?i)[\s`'\"*,/|’”“«»]*(?:\b(?:and|or|und|oder|et|ou|y|o|e)\b)?[\s`'\"*/|’”“«»]*")
+"""What stands between two labels that are named side by side: neither is meant alone."""
+
+
+class Positive(NamedTuple):
+    """The positive class of a column."""
+
+    label: str
+    guessed: bool = False
+    """Whether nothing tells it but that it is the rarer one."""
+
+
+def positive_class(
+    shares: Mapping[str, float], names: Sequence[str], description: str, *, by_label: bool = False
+) -> Positive | None:
+    """Find the positive one of two classes; None for more of them, or where a lone class is not known to be it.
+
+    It is the one that the prediction is called by, then the one that the description tells. Of numbers it is the
+    greater, as scikit-learn has it, but 1 where a metric judges one class `by_label`. Of words it is the one for yes,
+    or the other of one for no, then what the target's names hint at, and at last the rarer.
+    """
+    labels = sorted(shares)
+    if not labels or len(labels) > 2:
+        return None
+    for label in labels:
+        if label.lower() in [name.lower() for name in names]:
+            return Positive(label)
+    if len(labels) == 1:
+        return Positive(labels[0]) if labels[0] == "1" or _says(labels[0], YES) else None
+    if told := _told(labels, description):
+        return Positive(told)
+    if all(re.fullmatch(r"-?\d+(\.\d+)?", label) for label in labels):
+        return Positive("1" if by_label and "1" in labels else max(labels, key=float))
+    yes, no = ([label for label in labels if _says(label, words)] for words in (YES, NO))
+    hinted = [label for label in labels if label not in no and _hinted(label, names)]
+    for found in (yes, [label for label in labels if label not in no] if no else [], hinted):
+        if len(found) == 1:
+            return Positive(found[0])
+    # Of classes that are alike in number, the last of the alphabet.
+    return Positive(min(labels, key=lambda label: (shares[label], -labels.index(label))), guessed=True)
+
+
+def _says(label: str, words: frozenset[str]) -> bool:
+    """Whether a label is such a word, or begins with one: `not fraud`."""
+    first = re.match(r"\w+", label.lower())
+    return label.lower() in words or (first is not None and len(first[0]) > 1 and first[0] in words)
+
+
+def _hinted(label: str, names: Sequence[str]) -> bool:
+    """Whether a label and a name have a word, or its stem, in common: `churn` and `Churned`."""
+    pairs = [(one, other) for one in _words(label) for name in names for other in _words(name)]
+    return any(_alike(*pair) >= max(4, 0.6 * min(map(len, pair))) for pair in pairs)
+
+
+def _alike(one: str, other: str) -> int:
+    """How many letters two words begin with alike."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).lower())
+
+
+def _told(labels: Sequence[str], description: str) -> str | None:
+    """The class that the description calls the positive one, by its label or by what it says that the label means."""
+    named = {label: _mention(label) for label in labels}
+    for label in labels:
+        found = re.search(rf"(?<!\w){re.escape(label)}{MEANING}", description)
+        if found and not any(re.search(_mention(other), found["meaning"]) for other in labels):
+            named[label] += rf"|{_mention(' '.join(found['meaning'].split()))}"
+    for sentence in re.split(r"(?<=[.!?;])\s+|\n{2,}|\n\s*[-*+]\s", description):
+        mentions = sorted(_mentions(named, sentence))
+        for cue in BEFORE.finditer(sentence):
+            after = [mention for mention in mentions if mention.start >= cue.end()]
+            if not after or (len(after) > 1 and JOINED.fullmatch(sentence[after[0].end : after[1].start])):
+                continue
+            if OTHER_MEANT.search(sentence[: after[0].start]):
+                return next(label for label in labels if label != after[0].label)
+            return after[0].label
+        for mention in mentions:
+            if AFTER.match(sentence[mention.end :]):
+                return mention.label
+    return None
+
+
+class _Mention(NamedTuple):
+    start: int
+    end: int
+    label: str
+
+
+def _mentions(named: Mapping[str, str], text: str) -> Iterator[_Mention]:
+    """Where labels stand in a text, of two that overlap the longer one: `very good` is not `good`."""
+    found = [_Mention(*match.span(), label) for label, form in named.items() for match in re.finditer(form, text)]
+    for one in found:
+        if not any(one != other and other.start <= one.start and one.end <= other.end for other in found):
+            yield one
+
+
+def _mention(label: str) -> str:
+    """The pattern of a label in prose; what may be another word there counts where it is quoted or called a class."""
+    form = r"[\s_-]+".join(re.escape(word) for word in re.split(r"[\s_-]+", label.strip()))
+    if len(label) > 2 and label.lower() not in YES | NO and not label.isdigit():
+        return rf"(?i:(?<!\w){form}(?!\w))"
+    return (
+        rf"(?:(?<=[`'\"‘“«*])|(?i:(?<=\bclass )|(?<=\blabel )|(?<=\bklasse )|(?<=\bclase )|(?<=\bclasse ))){form}(?!\w)"
+    )
