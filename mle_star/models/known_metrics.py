@@ -209,3 +209,51 @@ KNOWN: dict[str, Known] = {
     ),
     "perplexity": Known(DOWN, "ranking", "perplexity"),
 }
+
+_ERRORS = r"(?:the )?(?:errors?|differences?|deviations?|residuals?)"
+_MEAN = r"(?:mean|average)(?: of)?(?: the)?"
+
+WORDED: tuple[tuple[str, str], ...] = (
+    ("f1", r"harmonic (?:mean|average) of (?:the )?(?:precision and (?:the )?recall|recall and (?:the )?precision)"),
+    (
+        "accuracy",
+        r"(?:percentage|percent|share|fraction|proportion|ratio|number) of (?:the |all |your )*(?:correctly \w+ \w+|"
+        r"(?:\w+ ){1,4}?(?:(?:get|got|gets|is|are|was|were) (?:right|correct)\b|"
+        r"correctly (?:predict|classif|label|guess)\w*|(?:predict|classif|label|guess)\w* (?:right|correctly)\b))|"
+        r"exactitude?|(?:treffer|klassifikations)?genauigkeit|acur[aá]cia|acc?uratezza|准确率|正确率",
+    ),
+    ("rmse", rf"root of (?:the )?{_MEAN} squared? (?:of )?{_ERRORS}"),
+    ("mse", rf"{_MEAN} squared (?:of )?{_ERRORS}"),
+    (
+        "mape",
+        rf"{_MEAN} absolute percentage {_ERRORS}|error porcentual absoluto medio|"
+        r"erreur absolue moyenne en pourcentage|平均绝对百分比误差",
+    ),
+    (
+        "mae",
+        rf"{_MEAN} absolute (?:value of )?{_ERRORS}|mittlere[rnsm]? absolute[rnsm]? (?:abweichung|fehlers?)|"
+        r"error absoluto medio|erro absoluto médio|erreur (?:absolue moyenne|moyenne absolue)|errore assoluto medio|"
+        r"平均绝对误差",
+    ),
+    (
+        "rmse",
+        r"wurzel (?:aus )?(?:dem |des |der )?mittleren quadrat(?:ischen|ischer) (?:fehlers?|abweichung)|"
+        r"ra[ií]z (?:cuadrada )?del error cuadr[aá]tico medio|raiz do erro quadrático médio|"
+        r"racine (?:carrée )?de l['’]erreur quadratique moyenne|均方根误差",
+    ),
+    (
+        "mse",
+        r"mittlere[rnsm]? quadratische[rnsm]? (?:abweichung|fehlers?)|error cuadr[aá]tico medio|erro quadrático médio|"
+        r"erreur quadratique moyenne|均方误差",
+    ),
+    (
+        "average_precision",
+        r"fläche unter der precision[- ]recall[- ]kurve|[aá]rea bajo la curva (?:de )?precisi[oó]n[- ]recall",
+    ),
+    (
+        "auc_roc",
+        r"fläche unter der (?:roc[- ]?)?kurve|[aá]rea bajo la curva(?: roc)?(?! (?:de )?p)|"
+        r"[aá]rea sob a curva(?: roc)?(?! (?:de )?p)|aire sous la courbe(?: roc)?(?! (?:de )?p)|(?:roc)?曲线下面积",
+    ),
+)
+"""Metrics told in words, in English and in other languages, each as a pattern; of two that fit, the first is meant."""

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import deque
 from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from mle_star.models.known_metrics import KNOWN
+from mle_star.models.known_metrics import KNOWN, WORDED
 from mle_star.models.metrics import AVERAGES, FILLERS, recognise
 from mle_star.models.passages import Sentence, plain_text, sentences
 
 CUE = re.compile(
-    r"(?i)\b(evalu\w+|évalu\w+|scored|scoring|scores?|m[eé]tri(?:c|k|ca|que)s?|judg\w+|graded|bewert\w+|ranked by|"
+    r"(?i)\b(eval[uú]\w+|évalu\w+|scored|scoring|scores?|m[eé]tri(?:c|k|ca|que)s?|judg\w+|graded|bewert\w+|gemessen|"
+    r"puntuaci[oó]n|ranked by|"
     r"measured? (?:by|with|using|in)|leaderboard|performance (?:is|will be)|assessed|maximi[sz]e|minimi[sz]e|"
-    r"optimi[sz]e|criteri(?:on|a)|as (?:low|small|high) as possible|what counts|counts(?=[.!]|$)|matters)\b"
+    r"optimi[sz]e|criteri(?:on|a)|as (?:low|small|high) as possible|what counts|counts(?=[.!]|$)|matters)\b|"
+    r"评[价估测]|指标|评分"
 )
 USED = re.compile(r"(?i)\bwe use (?:the )?$")
 NEGATION = re.compile(r"(?i)\b(not|rather than|instead of|unlike|neither|no longer|nor)\b(?:(?!\bbut\b)[^.;:,]){0,30}$")
@@ -46,6 +49,8 @@ EVERYDAY = frozenset({"accuracy", "precision", "recall", "sensitivity", "specifi
 """Of these the ones that stand in a sentence about the evaluation and yet may mean nothing: `accuracy is judged by`."""
 NEVER = frozenset(["f", "acc", "hr", "hits", "r", "sq", "uar", "nll", "auc", "pr"]) - {"auc"}
 """Spellings too short to be looked for in prose."""
+ALONE = re.compile(r"\s*(?:\*\*)?[\s.!:。]*(?:\*\*)?[\s.!:。]*")
+"""What may stand around a metric's name that is all there is of a sentence; an item of a list may be a column."""
 LOGARITHMS = re.compile(
     r"\blogarithm(?:s|ic scale)?\b|\b(?:logs?|log10|log1p|ln)\b"
     r"(?:\s*\(|\s+of\b|[- ](?:transform|scale|space|predict|observ|actual|target|true))"
@@ -64,18 +69,23 @@ class _Hit(NamedTuple):
     length: int
     start: tuple[int, int]
     name: str
+    alone: bool
+    """Whether an everyday word counts because its sentence says nothing else."""
 
 
 def find_metric(text: str) -> str | None:
     """Give the canonical name of the metric that a description says it is judged by; None if it names none.
 
     What stands under an Evaluation heading counts most, then a sentence with `evaluated`, `metric`, `scored` and the
-    like, most of all in the same clause, then a mention elsewhere; an everyday word such as `accuracy` or `recall`
-    counts only in the first two. What is told of a baseline, of last year or of ties counts less, and so does a metric
-    with what was reached in it.
+    like, most of all in the same clause, then a sentence that is a metric's name alone, then a mention elsewhere. An
+    everyday word such as `accuracy` or `recall` does not count elsewhere, and alone where it is the only one. What is
+    told of a baseline, of last year or of ties counts less, and so does a metric with what was reached in it.
     """
+    text = unicodedata.normalize("NFC", text)
     for prose in dict.fromkeys((plain_text(text), text)):
         hits = [hit for place, sentence in enumerate(sentences(prose)) for hit in _hits(place, sentence)]
+        alone = {hit.name for hit in hits if hit.alone}
+        hits = [hit for hit in hits if not hit.alone or len(alone) == 1]
         if hits:
             return min(hits, key=lambda hit: (-hit.worth, hit.start, -hit.length)).name
     return None
@@ -96,13 +106,17 @@ def _hits(place: int, sentence: Sentence) -> Iterator[_Hit]:
         ambiguous, everyday = ("@" not in name and base in words for words in (AMBIGUOUS, EVERYDAY))
         worth = 4 * sentence.section + 2 * (cue or (not everyday and USED.search(before) is not None))
         worth += clauses[0].cue
+        alone = (
+            not worth and ambiguous and ALONE.fullmatch(f"{text[: match.start()]}.{text[match.end() :]}") is not None
+        )
+        worth += 2 * alone
         if ambiguous:
             if not worth or (base == "map" and not re.search(r"mAP|MAP|(?i:mean average precision)", match[0])):
                 continue
             if re.match(r"(?i)recall(s|ed)?\s+(that|the|how|from)\b", text[match.start() :]):
                 continue
         aside = clauses[0].aside + (REACHED.match(after) is not None)
-        yield _Hit(worth + (not everyday) - 4 * aside, len(match[0]), (place, match.start()), name)
+        yield _Hit(worth + (not everyday) - 4 * aside, len(match[0]), (place, match.start()), name, alone)
 
 
 def _clauses(sentence: str) -> Iterator[_Clause]:
@@ -151,7 +165,9 @@ def _pattern() -> re.Pattern[str]:
     parts = [_words(phrase) for phrase in sorted(phrases, key=lambda p: (-len(p), p))]
     parts.append(r"f[ -]?(?:0\.\d|[2-9])[ -]?(?:score|measure)|f0\.\d")
     before = r"(?:mc(?=rmse|auc|mae)|top[ -]?(?:k|\d+) (?=accuracy|error rate))?"
-    return re.compile(rf"(?i)(?<![\w@]){before}(?:{'|'.join(parts)})(?:s\b|\b)(?:\s?@\s?(?:k\b|\d+))?")
+    worded = "|".join(pattern for _, pattern in WORDED)
+    spelled = rf"(?<![\w@]){before}(?:{'|'.join(parts)})(?:s\b|\b)(?:\s?@\s?(?:k\b|\d+))?"
+    return re.compile(rf"(?i)(?<![a-zà-ÿ])(?:{worded})(?![a-zà-ÿ])|{spelled}")
 
 
 def _words(phrase: str) -> str:

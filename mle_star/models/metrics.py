@@ -8,7 +8,7 @@ from functools import cache
 
 from mle_star.models.data_models import Direction
 from mle_star.models.errors import ConfigError, MissingFacts
-from mle_star.models.known_metrics import KNOWN
+from mle_star.models.known_metrics import KNOWN, WORDED
 from mle_star.models.metric import Metric
 
 FILLERS = frozenset(
@@ -74,7 +74,8 @@ def recognise(name: str) -> Metric | None:
     ):
         if candidate and (found := _one(candidate)):
             return found
-    return None
+    told = unicodedata.normalize("NFC", " ".join(name.split()))
+    return next((_known(worded) for worded, pattern in WORDED if re.fullmatch(rf"(?i){pattern}", told)), None)
 
 
 def plain(text: str) -> str:
@@ -102,11 +103,14 @@ def _one(text: str) -> Metric | None:
     without_averages = [word for word in meaningful if word not in AVERAGES]
     for attempt in (words, meaningful, without_averages):
         if attempt and (spelled := _spellings().get(_key(attempt))):
-            known = KNOWN[spelled]
-            return Metric(name=spelled, maximize=known.maximize, predicts=known.predicts)
+            return _known(spelled)
     if beta := F_BETA.match(" ".join(without_averages)):
         return Metric(name=f"f{beta['beta'].replace(' ', '.')}", maximize=True, predicts="labels")
     return None
+
+
+def _known(name: str) -> Metric:
+    return Metric(name=name, maximize=KNOWN[name].maximize, predicts=KNOWN[name].predicts)
 
 
 @cache

@@ -159,7 +159,7 @@ def test_what_a_submission_must_hold_follows_from_the_metric() -> None:
         ("## Metric\nR²", "r2"),
         ("The evaluation metric is not accuracy but log loss.", "log_loss"),
         ("This sensor has a mean absolute error of 3. Submissions are evaluated on SMAPE between", "smape"),
-        ("Your score is the percentage of passengers you correctly predict. This is known as accuracy.\n", None),
+        ("Your score is the percentage of passengers you correctly predict. This is known as accuracy.\n", "accuracy"),
         ("## Metric\nYour score is the percentage you correctly predict. This is known as accuracy.", "accuracy"),
         ("scored by Cohen’s kappa with quadratic weights", "quadratic_kappa"),
         ("The metric is NDCG@5", "ndcg@5"),
@@ -259,6 +259,48 @@ def test_what_is_told_of_others_and_beside_the_point_is_not_the_metric(text: str
 )  # fmt: skip
 def test_the_metric_stands_under_a_heading_of_any_form_or_in_a_users_words(text: str, name: str | None) -> None:
     assert find_metric(text) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Classify the rows. Accuracy.", "accuracy"),
+        ("Classify the rows.\n\n**Accuracy**", "accuracy"),
+        ("Classify the rows.\nPrecision\nRecall", None),
+        ("Columns:\n- speed\n- accuracy", None),
+        ("The column is\n`accuracy`", None),
+        ("Final score is the harmonic mean of precision and recall.", "f1"),
+        ("Your score is the percentage of rows you get right.", "accuracy"),
+        ("Evaluation: share of correctly predicted agents.", "accuracy"),
+        ("A third of the share of correctly predicted storms was luck.", None),
+        ("Scored by the root of the mean of squared errors.", "rmse"),
+        ("Judged by the average of the absolute differences.", "mae"),
+        ("Judged by the average of the absolute percentage errors.", "mape"),
+        ("Bewertet wird die Fläche unter der ROC-Kurve.", "auc_roc"),
+        ("Bewertet wird die mittlere absolute Abweichung.", "mae"),
+        ("Metrik: mittlerer quadratischer Fehler.", "mse"),
+        ("La métrica de evaluación es el área bajo la curva ROC.", "auc_roc"),
+        ("Métrica: error absoluto medio.", "mae"),
+        ("Se evalúa la raíz del error cuadrático medio.", "rmse"),
+        ("Clasificar las filas. Exactitud.", "accuracy"),
+        ("Métrique : erreur absolue moyenne.", "mae"),
+        ("Métrique : l'erreur quadratique moyenne.", "mse"),
+        ("Métrique : exactitude.", "accuracy"),
+        ("评价指标:均方根误差(越小越好)。", "rmse"),
+        ("评价指标为平均绝对误差。", "mae"),
+        ("使用准确率评估。", "accuracy"),
+    ],
+)  # fmt: skip
+def test_the_metric_is_found_alone_told_in_words_or_in_another_language(text: str, name: str | None) -> None:
+    assert find_metric(text) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "canonical"),
+    [("Área bajo la curva ROC", "auc_roc"), ("均方根误差", "rmse"), ("harmonic mean of precision and recall", "f1")],
+)
+def test_a_name_in_words_or_in_another_language_is_a_spelling(name: str, canonical: str) -> None:
+    assert resolve_metric(name).name == canonical
 
 
 def test_missing_facts_keep_their_fields_between_processes() -> None:
