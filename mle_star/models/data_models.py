@@ -100,6 +100,8 @@ class TargetProfile(Frozen):
     classes: tuple[tuple[str, float], ...] = ()
     """(label, share) for a classification target, most frequent first; at most 100."""
     class_count: int | None = None
+    order: tuple[str, ...] = ()
+    """Worded classes from one end to the other, where the metric counts how far apart they are."""
     positives: tuple[str, ...] = ()
     """Where a column has two classes, the one that a single probability, or a metric of one class, is of: for each
     of `names` in turn, empty where it has another number of classes."""

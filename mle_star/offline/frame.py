@@ -77,6 +77,8 @@ def settings(facts: Facts, recipes: Recipes, seed: int, split_seed: int) -> str:
     ]
     if facts.classifies and len(facts.targets) == 1 and facts.class_count == 2:
         lines.append(f"POSITIVE = {positives(facts)[0]!r}")
+    if facts.profile.target and facts.profile.target.order:
+        lines.append(constants(ORDER=list(facts.profile.target.order)))
     if has_two_words(facts):
         lines.append(constants(POSITIVES=list(positives(facts))))
     if not facts.classifies:
@@ -145,6 +147,8 @@ def target(facts: Facts) -> str:
     ]
     if facts.class_count == 2:
         lines.append("classes = np.array(sorted(labels.unique(), key=lambda label: (str(label) == POSITIVE, label)))")
+    elif facts.profile.target and facts.profile.target.order:
+        lines.append("classes = np.array(sorted(labels.unique(), key=ORDER.index))")
     else:
         lines.append("classes = np.array(sorted(labels.unique()))")
     lines.append('target = pd.Categorical(labels, categories=classes).codes.astype("int64")')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from mle_star.models.errors import HINTS, ConfigError, MissingFacts, TaskError
 from mle_star.models.metric import Metric
 from mle_star.models.metric_finder import find_metric
 from mle_star.models.metrics import resolve_metric
-from mle_star.tools.profile_classes import OF_ONE_CLASS, positive_class
+from mle_star.tools.profile_classes import COUNTS_ORDER, OF_ONE_CLASS, class_order, positive_class
 from mle_star.tools.profile_columns import profile_columns
 from mle_star.tools.profile_files import sealed
 from mle_star.tools.profile_images import profile_images
@@ -70,7 +71,7 @@ class _Inspection:
         if values:
             check_fit(kind, values, metric)
         target = profile_target(kind, values) if values else self._folder_target(targets)
-        target = self._with_positives(target, values, id_column, metric)
+        target = self._with_order(self._with_positives(target, values, id_column, metric), values, metric)
         if target.missing:
             self.warnings.append(f"{target.missing:.1%} of the training rows have no {target.names[0]}")
         features = self._features(targets, id_column)
@@ -182,6 +183,19 @@ class _Inspection:
             self.warnings.append(f"positive class guessed: {listed(guessed, 3)}, the rarer; name it in the description")
         positives = tuple(one.label if one else "" for one in found)
         return target.model_copy(update={"positives": positives}) if any(positives) else target
+
+    def _with_order(self, target: TargetProfile, values: Sequence[pd.Series[Any]], metric: Metric) -> TargetProfile:
+        """Say how worded grades follow one another where that counts, and warn where it is not known."""
+        worded = target.kind == "multiclass" and re.match(r"(?i)u?int|float", target.dtype) is None and len(values) < 2
+        if not worded or metric.name not in COUNTS_ORDER:
+            return target
+        labels = sorted(class_shares(values) or dict(target.classes))
+        order = class_order(labels, self.task.description)
+        if not order:
+            self.warnings.append(
+                f"order of the classes guessed by the alphabet; tell it in the description: {listed(labels, 3)}"
+            )
+        return target.model_copy(update={"order": order})
 
     def _features(self, targets: Sequence[str], id_column: str | None) -> list[str]:
         if self.train is None:

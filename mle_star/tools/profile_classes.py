@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import NamedTuple
 
 # fmt: off
@@ -37,6 +37,34 @@ MEANING = r"[`'\"*’”»]*\s*(?:=|:|→|–|—|-(?!\w)|\bmeans\b|\bstands for
 """What follows a label whose meaning is told."""
 JOINED = re.compile(r"(?i)[\s`'\"*,/|’”“«»]*(?:\b(?:and|or|und|oder|et|ou|y|o|e)\b)?[\s`'\"*/|’”“«»]*")
 """What stands between two labels that are named side by side: neither is meant alone."""
+
+COUNTS_ORDER = frozenset({"quadratic_kappa"})
+"""Metrics of labels to which a class that is nearer the true one is less wrong."""
+SCALES = tuple(
+    tuple(frozenset(words.split("/")) for words in scale.split(" < "))
+    for scale in (
+        "none/no/absent < very low/minimal/very mild < low/mild/minor/slight < "
+        "medium/moderate/mid/middle/average/normal < high/severe/major < very high/very severe/extreme/critical",
+        "terrible/awful/very bad/very poor < bad/poor/unacceptable/unacc < fair/ok/okay/acceptable/acc < "
+        "average/neutral < good < very good/vgood/great < excellent/outstanding/perfect",
+        "never < rarely/seldom < sometimes/occasionally < often/frequently/usually < always",
+        "very small/tiny/xs/extra small < small/s/short < medium/m/mid < large/l/big/long/tall < "
+        "very large/xl/extra large/huge < xxl",
+        "strongly disagree < disagree < somewhat disagree < neutral/neither agree nor disagree/undecided < "
+        "somewhat agree < agree < strongly agree",
+        "very dissatisfied < dissatisfied < neutral < satisfied < very satisfied",
+        "very negative < negative < neutral < positive < very positive",
+        "bronze < silver < gold < platinum < diamond",
+        "beginner/novice/basic < elementary < intermediate < advanced < expert",
+        "primary/elementary < secondary/high school < bachelor/bachelors < master/masters < doctorate/phd",
+        "cold < cool < warm < hot",
+    )
+)
+"""Words for grades, by scale and from one end to the other."""
+STEP = r"(?:[\s`'\"*_,;/|()–—≤‘’“”«»-]|[=<>→]|\d|(?<=\d)[.:]|\b(?:and|or|to|then|und|oder|bis|et|y|o|e|à|a)\b)*"
+"""What may stand between two grades of a list."""
+UPWARDS = re.compile(r"<|≤|>|→|\d|\b(?:to|then|bis)\b")
+"""What between grades says that their order is meant."""
 
 
 class Positive(NamedTuple):
@@ -136,9 +164,48 @@ def _mentions(named: Mapping[str, str], text: str) -> Iterator[_Mention]:
 
 def _mention(label: str) -> str:
     """The pattern of a label in prose; what may be another word there counts where it is quoted or called a class."""
-    form = r"[\s_-]+".join(re.escape(word) for word in re.split(r"[\s_-]+", label.strip()))
     if len(label) > 2 and label.lower() not in YES | NO and not label.isdigit():
-        return rf"(?i:(?<!\w){form}(?!\w))"
+        return _form(label)
+    form = re.escape(label)
     return (
         rf"(?:(?<=[`'\"‘“«*])|(?i:(?<=\bclass )|(?<=\blabel )|(?<=\bklasse )|(?<=\bclase )|(?<=\bclasse ))){form}(?!\w)"
     )
+
+
+def _form(label: str) -> str:
+    form = r"[\s_-]+".join(re.escape(word) for word in re.split(r"[\s_-]+", label.strip()))
+    return rf"(?i:(?<!\w){form}(?!\w))"
+
+
+def class_order(labels: Sequence[str], description: str) -> tuple[str, ...]:
+    """Put worded grades in order, from one end to the other; empty where nothing tells it.
+
+    It is the order of a list that the description gives with `<`, numbers or the like; then of a known scale of words,
+    of the numbers in the labels, of any list of all of them in the description that is not just sorted.
+    """
+    listed = list(_lists(labels, description))
+    if told := next((order for order, meant in listed if meant), None):
+        return told
+    for scale in SCALES:
+        places = {label: place for label in labels for place, words in enumerate(scale) if _plain(label) in words}
+        if len(places) == len(labels) == len(set(places.values())):
+            return tuple(sorted(labels, key=places.__getitem__))
+    numbers = {label: float(found[0]) for label in labels if (found := re.search(r"\d+(?:\.\d+)?", label))}
+    if len(numbers) == len(labels) == len(set(numbers.values())):
+        return tuple(sorted(labels, key=numbers.__getitem__))
+    sorted_too = (tuple(sorted(labels)), tuple(sorted(labels, reverse=True)))
+    return next((order for order, _ in listed if order not in sorted_too), ())
+
+
+def _plain(label: str) -> str:
+    return " ".join(re.split(r"[\s_-]+", label.lower().strip()))
+
+
+def _lists(labels: Sequence[str], description: str) -> Iterator[tuple[tuple[str, ...], bool]]:
+    """Lists of all labels in a text, and whether they tell that their order is meant."""
+    mentions = sorted(_mentions({label: _form(label) for label in labels}, description))
+    for place in range(len(mentions) - len(labels) + 1):
+        row = mentions[place : place + len(labels)]
+        between = [description[one.end : other.start] for one, other in pairwise(row)]
+        if len({one.label for one in row}) == len(row) and all(re.fullmatch(rf"(?i){STEP}", gap) for gap in between):
+            yield tuple(one.label for one in row), all(UPWARDS.search(gap) for gap in between)

@@ -497,6 +497,33 @@ def test_a_guessed_positive_class_is_told_where_the_metric_is_of_one_class(
     assert bool(inspect(write(tmp_path, frame), evaluation_metric=metric).profile.warnings) == told
 
 
+@pytest.mark.parametrize(
+    ("labels", "said", "order"),
+    [
+        ("beta alpha gamma", "Stages: beta < alpha < gamma.", "beta alpha gamma"),
+        ("beta alpha gamma", "Stages from beta to gamma: `beta`, `alpha` and `gamma`.", "beta alpha gamma"),
+        ("beta alpha gamma", "- 1: beta\n- 2: alpha\n- 3: gamma", "beta alpha gamma"),
+        ("beta alpha gamma", "Stages: alpha, beta, gamma.", ""),
+        ("beta alpha gamma", "", ""),
+        ("good poor excellent very_good fair", "", "poor fair good very_good excellent"),
+        ("low high medium", "Found are low, high and medium ones.", "low medium high"),
+        ("low high medium", "Ranks: high < low < medium.", "high low medium"),
+        ("stage10 stage9 stage2", "", "stage2 stage9 stage10"),
+    ],
+)
+def test_grades_in_words_are_put_in_order_where_the_metric_counts_it(
+    tmp_path: Path, labels: str, said: str, order: str
+) -> None:
+    folder = write(tmp_path, table(y=np.resize(labels.split(), 300)))
+    profile = inspect(folder, evaluation_metric="quadratic kappa", description=said).profile
+    assert profile.target is not None
+    assert profile.target.order == tuple(order.split())
+    assert any("order of the classes guessed" in warning for warning in profile.warnings) == (not order)
+    accuracy = inspect(folder, evaluation_metric="accuracy", description=said).profile
+    assert accuracy.target is not None
+    assert not accuracy.target.order
+
+
 def test_a_wide_sample_means_one_probability_per_class(tmp_path: Path) -> None:
     frame = table()
     frame["y"] = RNG(1).choice(["Adelie", "Gentoo", "Chinstrap"], len(frame))

@@ -491,6 +491,15 @@ def test_the_positive_class_is_the_one_that_the_metric_takes(
     assert f"POSITIVE = {positive!r}\n" in candidate(task, cards(task)[0])
 
 
+def test_grades_stand_in_their_order_in_a_script(tmp_path: Path) -> None:
+    grades = ["poor", "fair", "good", "excellent"]
+    table = pd.DataFrame({"x": np.arange(200), "y": np.resize(grades, 200)})
+    task = Task(tmp_path, table[:150], table[150:], "y", "quadratic_kappa")
+    text = candidate(task, cards(task)[0])
+    assert f"ORDER = {grades!r}\n".replace("'", '"') in text.replace("'", '"')
+    assert "key=ORDER.index" in text
+
+
 @pytest.mark.parametrize(
     ("every", "metric", "folds", "used"),
     [(100, "average_precision", 3, 2), (2, "average_precision", 5, 1), (2, "accuracy", 5, 3)],
