@@ -11,8 +11,12 @@ from langgraph.types import Overwrite, Send
 from graphs import ensemble, initial, refinement, submission
 from mle_star import __version__
 from mle_star.models.config import MLEStarConfig
-from mle_star.models.data_models import Usage
+from mle_star.models.data_models import TaskBrief, Usage
 from mle_star.models.state import PathInput, PathOutput, PathState, PipelineInput, PipelineOutput, PipelineState
+from mle_star.offline.metrics import stand_in
+from mle_star.offline.reading import read_facts
+from mle_star.offline.recipe import Environment
+from mle_star.tools.brief import render_brief
 from mle_star.tools.preflight import check_isolation
 from mle_star.tools.run import Run
 
@@ -60,10 +64,19 @@ async def inspect(state: PipelineState, runtime: Runtime[MLEStarConfig]) -> dict
     await run.begin(state["task"])
     await run.emit("run started", message=f"mle-star {__version__}")
     await run.emit("note", message=await check_isolation(run.config))
-    for warning in (await run.brief()).profile.warnings:
-        await run.emit("note", message=warning)
+    for remark in remarks(run.config, await run.brief()):
+        await run.emit("note", message=remark)
     fresh = {name: Overwrite([]) for name in ("solutions", "submissions", "history")} | {"usage": Overwrite(Usage())}
     return fresh | dict.fromkeys(("final_score", "final_solution", "submission_path"))
+
+
+def remarks(config: MLEStarConfig, brief: TaskBrief) -> tuple[str, ...]:
+    """Say what looks odd in the data, and which score the embedded model prints for a metric that it can't compute."""
+    odd = brief.profile.warnings
+    if config.model_spec("candidate_evaluator").provider != "offline":
+        return odd
+    near = stand_in(read_facts(render_brief(brief), Environment()))
+    return (*odd, f"the embedded model can't compute {brief.metric.name}: its scores are {near}") if near else odd
 
 
 def each_path(state: PipelineState, runtime: Runtime[MLEStarConfig]) -> list[Send]:

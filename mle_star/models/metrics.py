@@ -36,6 +36,15 @@ COLUMNWISE = re.compile(r"\b(?:column ?wise|columnwise|per column|over (?:all )?
 AT_K = re.compile(r"^(?P<name>.+?) ?(?:@|\bat\b) ?\[?(?P<k>k|\d+(?:\.\d+)?|0?\.\d+)\]?(?: .*)?$")
 TOP_K = re.compile(r"^top ?(?P<k>\d+|k) (?:categorical )?(?P<name>accuracy|error rate|error)$")
 F_BETA = re.compile(r"^f ?(?:beta)? ?(?P<beta>\d+(?:[. ]\d+)?)$")
+OF_A_QUANTILE = re.compile(r"(?i)\b(?:pinball|quantile loss)")
+LEVEL = re.compile(
+    r"(?i)(?:\b(?:q|alpha|tau|quantile|level)\b|[ατ])\s*(?:=|:|of|is|at)?\s*(0?\.\d+)|\b(0?\.\d+)[- ](?:th )?quantile|"
+    r"\b(?:pinball|quantile)(?: loss)?\s*(?:@|at|for|with|\()\s*(?:the )?(0?\.\d+)"
+)
+PERCENTILE = re.compile(
+    r"(?i)\b(\d{1,2}(?:\.\d+)?)(?:(?:st|nd|rd|th)?[- ]?(?=percentile)|"
+    r"(?:st|nd|rd|th)(?=[ ,](?:[\d ,]|and|or|the|st|nd|rd|th)*percentile))"
+)
 RANKED_AT_K = {"average_precision": "map", "accuracy": "accuracy", "error_rate": "error_rate"}
 
 
@@ -66,6 +75,8 @@ def resolve_metric(name: str, direction: Direction | None = None) -> Metric:
 @cache
 def recognise(name: str) -> Metric | None:
     """Give the well-known metric of that name, None if there is none."""
+    if OF_A_QUANTILE.search(name) and (level := quantile_level(name)) and "weighted" not in name.lower():
+        return _known("pinball").model_copy(update={"name": f"pinball@{level}"})
     text = plain(name)
     for candidate in (
         text,
@@ -76,6 +87,14 @@ def recognise(name: str) -> Metric | None:
             return found
     told = unicodedata.normalize("NFC", " ".join(name.split()))
     return next((_known(worded) for worded, pattern in WORDED if re.fullmatch(rf"(?i){pattern}", told)), None)
+
+
+def quantile_level(text: str) -> str | None:
+    """Find the one quantile that a text names, such as `0.9` in `the 90th percentile`; None where it names several."""
+    told = [float("".join(found)) for found in LEVEL.findall(text)]
+    told += [float(found) / 100 for found in PERCENTILE.findall(text)]
+    levels = {f"{level:g}" for level in told if 0 < level < 1}
+    return levels.pop() if len(levels) == 1 else None
 
 
 def plain(text: str) -> str:

@@ -83,6 +83,8 @@ def settings(facts: Facts, recipes: Recipes, seed: int, split_seed: int) -> str:
         lines.append(constants(POSITIVES=list(positives(facts))))
     if not facts.classifies:
         lines.append(f"ABSOLUTE_LOSS = {metrics.absolute_loss(facts)!r}")
+    if level := metrics.quantile(facts):
+        lines.append(f"QUANTILE = {level}")
     if split.kind == "group" and split.column:
         lines.append(f"GROUP_COLUMN = {split.column!r}")
         if split.part:
@@ -221,7 +223,7 @@ def loss_variant(facts: Facts) -> str:
         if facts.class_count > 2:
             return "classification"
         return {"auc_roc": "auc", "gini": "auc", "average_precision": "precision"}.get(name, "classification")
-    if name in {"rmsle", "msle", "male"}:
+    if name in {"rmsle", "msle", "male", "gamma_deviance"}:
         return "logs"
     if name in {"mape", "smape", "rmspe"}:
         return "relative"
@@ -237,7 +239,7 @@ def blending(facts: Facts) -> str:
         parts.append(frame_part("known_columns"))
     if decision in {"threshold", "columns"}:
         parts.append(frame_part("best_cut"))
-    if decision in {"threshold", "columns", "priors", "stretch", "factor"}:
+    if decision in {"threshold", "columns", "priors", "stretch", "factor", "line", "positive"}:
         parts += [frame_part("decide", decision), frame_part("fit_decision", decision)]
     elif decision == "argmax":
         several = "values" if metrics.tells_values(facts) else "half"

@@ -9,7 +9,7 @@ from typing import Literal
 
 from mle_star.offline.recipe import Facts
 
-Decision = Literal["none", "argmax", "threshold", "columns", "priors", "stretch", "factor"]
+Decision = Literal["none", "argmax", "threshold", "columns", "priors", "stretch", "factor", "line", "positive"]
 
 RANKED = re.compile(r"(map|mrr|ndcg|hit_rate|accuracy|error_rate|recall)(?:@(\d+))?")
 USUAL_PLACES = 5
@@ -36,7 +36,11 @@ def scoring(facts: Facts) -> Scoring:
     table = _classification(facts) if facts.classifies else _REGRESSION
     if guesses := ranked_guesses(facts):
         return _ranking(name, guesses)
-    found = table.get(name) or _stand_in(name, table, facts)
+    found = _PINBALL if quantile(facts) else table.get(name)
+    if found is None:
+        near = table[stand_in(facts) or ""]
+        note = f"# {name} is not known here: the score below stands in for it."
+        found = replace(near, remark=f"{note}\n    {near.remark}".rstrip())
     if facts.classifies or len(facts.targets) == 1:
         return found
     return _by_column(found) if name != facts.metric.name or name in _AVERAGED_OVER_COLUMNS else _pooled(found)
@@ -46,16 +50,29 @@ _AVERAGED_OVER_COLUMNS = {"r2", "explained_variance"}
 """Metrics of numbers that are a mean over columns even where their name does not say it."""
 
 
-def _stand_in(name: str, table: dict[str, Scoring], facts: Facts) -> Scoring:
-    """The nearest sensible metric in place of one that is not known."""
+def stand_in(facts: Facts) -> str | None:
+    """The name of the nearest sensible metric in place of one that is not known here; None where it is known."""
+    name = plain_name(facts)
+    if (
+        quantile(facts)
+        or ranked_guesses(facts)
+        or name in (_classification(facts) if facts.classifies else _REGRESSION)
+    ):
+        return None
     if not facts.classifies:
-        near = "r2" if facts.metric.maximize else "rmse"
-    elif not facts.metric.maximize:
-        near = "error_rate" if wants_labels(facts) else "log_loss"
-    else:
-        near = "auc_roc" if facts.metric.predicts == "probabilities" else "accuracy"
-    note = f"# {name} is not known here: the score below stands in for it."
-    return replace(table[near], remark=f"{note}\n    {table[near].remark}".rstrip())
+        return "r2" if facts.metric.maximize else "mae" if name in _LIKE_ABSOLUTE else "rmse"
+    if not facts.metric.maximize:
+        return "error_rate" if wants_labels(facts) else "log_loss"
+    return "auc_roc" if facts.metric.predicts == "probabilities" else "accuracy"
+
+
+_LIKE_ABSOLUTE = {"wmae", "mase", "crps", "pinball", "weighted_pinball"}
+
+
+def quantile(facts: Facts) -> float | None:
+    """The quantile that a pinball loss judges, where it is told."""
+    told = re.fullmatch(r"pinball@(0?\.\d+)", plain_name(facts))
+    return float(told[1]) if told and not facts.classifies else None
 
 
 def wants_labels(facts: Facts) -> bool:
@@ -103,7 +120,7 @@ def judged_on_logs(facts: Facts) -> bool:
     target = facts.profile.target
     if facts.classifies or target is None or not target.quantiles or target.quantiles[0] < 0:
         return False
-    if plain_name(facts) in {"rmsle", "msle", "mape", "smape", "male", "rmspe"}:
+    if plain_name(facts) in {"rmsle", "msle", "mape", "smape", "male", "rmspe", "gamma_deviance"}:
         return True
     skewed = (target.skew or 0.0) > 1.0
     return skewed and plain_name(facts) in {"mae", "medae", "wmape", "rae", "mase"}
@@ -260,6 +277,9 @@ _VALUES = {
 } | {"exact_match": replace(_EXACT, remark=_CODES)}
 """Of columns with many values: `target` has an indicator for each value, `prediction` the places of the likeliest."""
 
+_MISSED = "target - prediction"
+_PINBALL = Scoring(f"np.mean(np.maximum(QUANTILE * ({_MISSED}), (QUANTILE - 1) * ({_MISSED})))", decision="line")
+
 _REGRESSION = {
     "rmse": Scoring("np.sqrt(np.mean((target - prediction) ** 2))"),
     "mse": Scoring("np.mean((target - prediction) ** 2)"),
@@ -287,4 +307,11 @@ _REGRESSION = {
         "np.cov(target.ravel(), pd.Series(prediction.ravel()).rank())[0, 1]"
         " / np.cov(target.ravel(), pd.Series(target.ravel()).rank())[0, 1]"
     ),
+    "poisson_deviance": Scoring("mean_poisson_deviance(target, prediction)", "mean_poisson_deviance", "positive"),
+    "gamma_deviance": Scoring("mean_gamma_deviance(target, prediction)", "mean_gamma_deviance", "positive"),
+    "huber": Scoring(
+        f"np.mean(np.where(np.abs({_MISSED}) < 1, ({_MISSED}) ** 2 / 2, np.abs({_MISSED}) - 0.5))",
+        remark="# From a miss of 1 on it grows straight.",
+    ),
+    "log_cosh": Scoring(f"np.mean(np.logaddexp({_MISSED}, -({_MISSED})) - np.log(2))"),
 }

@@ -20,7 +20,7 @@ from mle_star.models.data_models import (
 from mle_star.models.errors import HINTS, ConfigError, MissingFacts, TaskError
 from mle_star.models.metric import Metric
 from mle_star.models.metric_finder import find_metric
-from mle_star.models.metrics import resolve_metric
+from mle_star.models.metrics import quantile_level, resolve_metric
 from mle_star.tools.profile_classes import COUNTS_ORDER, OF_ONE_CLASS, class_order, positive_class
 from mle_star.tools.profile_columns import profile_columns
 from mle_star.tools.profile_files import sealed
@@ -116,7 +116,10 @@ class _Inspection:
             self.missing["evaluation_metric"] = HINTS["evaluation_metric"]
             return None
         try:
-            return resolve_metric(name, self.task.metric_direction)
+            metric = resolve_metric(name, self.task.metric_direction)
+            if metric.name == "pinball" and (level := quantile_level(self.task.description)):
+                return resolve_metric(f"pinball@{level}")
+            return metric
         except MissingFacts as error:
             self.missing["metric_direction"] = str(error)
         except ConfigError as error:

@@ -20,6 +20,8 @@ FEW = 20
 USUAL = ("target", "label", "labels", "class", "y", "outcome", "response")
 WANTED = r"(?i)(?:predict\w*|forecast\w*|target\w*)[^.\n]{0,40}"
 NOT_NEGATIVE = {"rmsle", "msle", "mean_columnwise_rmsle", "poisson_deviance"}
+ABOVE_ZERO = {"poisson_deviance", "gamma_deviance"}
+"""Metrics that take no prediction of 0 or less."""
 RANKED_CLASSES = {"map", "mrr", "ndcg", "hit_rate", "accuracy", "error_rate", "recall"}
 """Metrics that judge a ranking of classes, of which one is true."""
 RANKS_AMOUNTS = {"gini"}
@@ -178,6 +180,8 @@ def check_fit(kind: TaskType, columns: Sequence[pd.Series[Any]], metric: Metric)
                 f"{metric.name} takes a logarithm, but the target {column.name} has negative values "
                 f"(minimum {values.min():g}): check the metric and the target"
             )
+        if base == "gamma_deviance" and numeric and (values <= 0).any():
+            raise TaskError(f"{metric.name} takes values above 0, but the target {column.name} has {values.min():g}")
 
 
 def _words_of(values: pd.Series[Any]) -> str:

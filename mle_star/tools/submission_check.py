@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mle_star.models.data_models import SubmissionFormat, TargetProfile, TaskBrief
 from mle_star.models.errors import TaskError
 from mle_star.tools.profile_tables import Table
-from mle_star.tools.profile_target import NOT_NEGATIVE, label
+from mle_star.tools.profile_target import ABOVE_ZERO, NOT_NEGATIVE, label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,6 +137,8 @@ def _prediction(column: pd.Series[Any], wanted: SubmissionFormat, brief: TaskBri
             f"{int(outside.sum()):,} predictions in {name} are no probabilities (from {numbers.min():g} to "
             f"{numbers.max():g}): they should lie between 0 and 1"
         ]
+    if wanted.values == "numbers" and brief.metric.name in ABOVE_ZERO and (low := int((numbers <= 0).sum())):
+        return [f"{low:,} predictions in {name} are not above 0, which {brief.metric.name} cannot take"]
     if wanted.values == "numbers" and brief.metric.name in NOT_NEGATIVE and (numbers < 0).any():
         return [
             f"{int((numbers < 0).sum()):,} predictions in {name} are negative, which {brief.metric.name} cannot take"

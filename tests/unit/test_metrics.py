@@ -303,6 +303,23 @@ def test_a_name_in_words_or_in_another_language_is_a_spelling(name: str, canonic
     assert resolve_metric(name).name == canonical
 
 
+@pytest.mark.parametrize(
+    ("name", "canonical"),
+    [
+        ("pinball loss at 0.9", "pinball@0.9"),
+        ("quantile loss (q = 0.9)", "pinball@0.9"),
+        ("0.05 quantile loss", "pinball@0.05"),
+        ("pinball loss, alpha=0.1", "pinball@0.1"),
+        ("pinball@0.9", "pinball@0.9"),
+        ("pinball loss for the 95th percentile", "pinball@0.95"),
+        ("pinball loss", "pinball"),
+    ],
+)
+def test_a_pinball_loss_is_of_its_quantile(name: str, canonical: str) -> None:
+    metric = resolve_metric(name)
+    assert (metric.name, metric.predicts) == (canonical, "values")
+
+
 def test_missing_facts_keep_their_fields_between_processes() -> None:
     error = pickle.loads(pickle.dumps(MissingFacts(("target", "test_file"))))
     assert error.fields == ("target", "test_file")

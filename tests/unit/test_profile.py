@@ -214,6 +214,7 @@ def test_a_target_that_could_be_either_of_two_columns_is_asked_for(tmp_path: Pat
         ({"id_column": "nope"}, ["nope", "test.csv"]),
         ({"evaluation_metric": "AUC"}, ["auc_roc", "y"]),
         ({"evaluation_metric": "RMSLE"}, ["rmsle", "negative"]),
+        ({"evaluation_metric": "mean gamma deviance"}, ["gamma_deviance", "above 0"]),
         ({"evaluation_metric": "RMSE", "metric_direction": "maximize"}, ["rmse", "minimized"]),
         ({"target": "c", "evaluation_metric": "RMSE"}, ["rmse", "words", "c"]),
     ],
@@ -495,6 +496,18 @@ def test_a_guessed_positive_class_is_told_where_the_metric_is_of_one_class(
 ) -> None:
     frame = table(y=np.resize(["up", "down", "down"], 300))
     assert bool(inspect(write(tmp_path, frame), evaluation_metric=metric).profile.warnings) == told
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("Give the 90th percentile of y. Score: pinball loss.", "pinball@0.9"),
+        ("Score: pinball loss at q = 0.9.", "pinball@0.9"),
+        ("Give the 10th and the 90th percentile. Score: pinball loss.", "pinball"),
+    ],
+)
+def test_the_quantile_of_a_pinball_loss_is_read_from_the_description(tmp_path: Path, said: str, name: str) -> None:
+    assert inspect(write(tmp_path, table()), evaluation_metric=None, description=said).metric.name == name
 
 
 @pytest.mark.parametrize(

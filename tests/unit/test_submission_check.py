@@ -87,6 +87,7 @@ def test_a_valid_submission_has_no_problems(
         ([0, 1], "accuracy", given(0.4), "not among the classes"),
         (["yes", "no"], "accuracy", given("maybe"), "maybe"),
         ([float(i) for i in range(40)], "rmsle", given(-1), "negative"),
+        ([0.0, 1.0, 2.0, 2.5, *map(float, range(30, 60))], "mean Poisson deviance", given(0), "not above 0"),
         ([float(i) for i in range(40)], "rmse", given("high"), "'high'"),
     ],
 )
