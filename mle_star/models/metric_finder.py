@@ -51,6 +51,7 @@ NEVER = frozenset(["f", "acc", "hr", "hits", "r", "sq", "uar", "nll", "auc", "pr
 """Spellings too short to be looked for in prose."""
 ALONE = re.compile(r"\s*(?:\*\*)?[\s.!:。]*(?:\*\*)?[\s.!:。]*")
 """What may stand around a metric's name that is all there is of a sentence; an item of a list may be a column."""
+LETTER = "[a-zà-ÿ0-9_]"
 LOGARITHMS = re.compile(
     r"\blogarithm(?:s|ic scale)?\b|\b(?:logs?|log10|log1p|ln)\b"
     r"(?:\s*\(|\s+of\b|[- ](?:transform|scale|space|predict|observ|actual|target|true))"
@@ -154,7 +155,10 @@ def _refined(phrase: str, sentence: str, start: int, end: int) -> str | None:
 
 @cache
 def _pattern() -> re.Pattern[str]:
-    """One pattern of all spellings, the longest first, words set apart by spaces, hyphens or nothing."""
+    """One pattern of all spellings, the longest first, words set apart by spaces, hyphens or nothing.
+
+    Names in Latin letters also count next to others, since there may be no space: `指标为RMSE`.
+    """
     phrases = {
         spelling
         for name, known in KNOWN.items()
@@ -166,8 +170,8 @@ def _pattern() -> re.Pattern[str]:
     parts.append(r"f[ -]?(?:0\.\d|[2-9])[ -]?(?:score|measure)|f0\.\d")
     before = r"(?:mc(?=rmse|auc|mae)|top[ -]?(?:k|\d+) (?=accuracy|error rate))?"
     worded = "|".join(pattern for _, pattern in WORDED)
-    spelled = rf"(?<![\w@]){before}(?:{'|'.join(parts)})(?:s\b|\b)(?:\s?@\s?(?:k\b|\d+))?"
-    return re.compile(rf"(?i)(?<![a-zà-ÿ])(?:{worded})(?![a-zà-ÿ])|{spelled}")
+    spelled = rf"{before}(?:{'|'.join(parts)})s?(?!{LETTER})(?:\s?@\s?(?:k\b|\d+))?"
+    return re.compile(rf"(?i)(?<!{LETTER})(?:(?:{worded})(?!{LETTER})|(?<!@){spelled})")
 
 
 def _words(phrase: str) -> str:

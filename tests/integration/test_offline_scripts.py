@@ -207,6 +207,44 @@ def test_amounts_that_are_written_for_people_are_numbers(write: str, tmp_path: P
     assert root_mean_squared_error(task.test["y"], written["y"]) < 0.2 * task.test["y"].std()
 
 
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda value: f"${value:,.0f}",
+        lambda value: f"{value:,.2f} €".translate(str.maketrans(",.", ".,")),
+        lambda value: f"{value / 1_000:.2f}K",
+    ],
+)
+def test_a_target_that_is_written_for_people_is_learnt_as_numbers(
+    write: Callable[[float], str], tmp_path: Path
+) -> None:
+    amounts = np.random.default_rng(0).uniform(1_000, 90_000, 240)
+    table = pd.DataFrame({"costs": [write(amount) for amount in amounts]})
+    table["price"] = [write(amount * 1.2) for amount in amounts]
+    task = Task(tmp_path, table[:180], table[180:], "price", "mae")
+    assert task.facts.profile.columns[0].kind == "numeric"
+    written = submitted(task, candidates(task, 1)[0])
+    assert np.abs(written["price"] - 1.2 * amounts[180:]).mean() < 3_000
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda value: f"${value:,.0f}",
+        lambda value: f"{value:,.2f} €".translate(str.maketrans(",.", ".,")),
+        lambda value: f"{value / 1_000:.2f}K",
+    ],
+)
+def test_a_target_that_is_written_for_people_is_learnt_as_numbers(write: Callable[[float], str], tmp_path: Path) -> None:
+    amounts = np.random.default_rng(0).uniform(1_000, 90_000, 240)
+    table = pd.DataFrame({"costs": [write(amount) for amount in amounts]})
+    table["price"] = [write(amount * 1.2) for amount in amounts]
+    task = Task(tmp_path, table[:180], table[180:], "price", "mae")
+    assert task.facts.profile.columns[0].kind == "numeric"
+    written = submitted(task, candidates(task, 1)[0])
+    assert np.abs(written["price"] - 1.2 * amounts[180:]).mean() < 3_000
+
+
 def test_codes_that_are_unlike_in_every_row_tell_by_their_parts(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     kinds, numbers = generator.choice(["AB", "KL", "XY"], 240), generator.permutation(240)

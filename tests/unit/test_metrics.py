@@ -289,6 +289,7 @@ def test_the_metric_stands_under_a_heading_of_any_form_or_in_a_users_words(text:
         ("评价指标:均方根误差(越小越好)。", "rmse"),
         ("评价指标为平均绝对误差。", "mae"),
         ("使用准确率评估。", "accuracy"),
+        ("指标为RMSE越小越好", "rmse"),
     ],
 )  # fmt: skip
 def test_the_metric_is_found_alone_told_in_words_or_in_another_language(text: str, name: str | None) -> None:
