@@ -231,18 +231,22 @@ def _in_words(table: str, calls: list[str], facts: Facts) -> list[str]:
     return [f"{table}[TARGETS] = {targets}.replace(['', 'NA', 'NaN', 'nan'], np.nan)  # None is a class"]
 
 
+AS_TEXT = '.apply(lambda column: column.map(str, na_action="ignore") if column.dtype == object else column)'
+"""Lists and records, as JSON and Parquet have them, become text as the profile reads them."""
+
+
 def read_call(file: str, facts: Facts) -> str:
     """The expression that reads a table as its profile says; identifiers stay text, so that they are written back."""
     path = repr(f"./input/{file}")
     bare = re.sub(r"\.(gz|bz2|zip|xz)$", "", file.lower())
     if bare.endswith(".parquet"):
-        return f"pd.read_parquet({path})"
+        return f"pd.read_parquet({path}){AS_TEXT}"
     if bare.endswith((".jsonl", ".ndjson")):
-        return f"pd.read_json({path}, lines=True)"
+        return f"pd.read_json({path}, lines=True){AS_TEXT}"
     if bare.endswith(".json"):
-        return f"pd.read_json({path})"
+        return f"pd.read_json({path}){AS_TEXT}"
     if bare.endswith(".feather"):
-        return f"pd.read_feather({path})"
+        return f"pd.read_feather({path}){AS_TEXT}"
     if bare.endswith((".xls", ".xlsx")):
         return f"pd.read_excel({path})"
     options = ["low_memory=False"]

@@ -149,16 +149,16 @@ class Table:
         kind = suffix_of(self.path)
         try:
             if kind in (".parquet", ".pq"):
-                return _read_parquet(self.file, columns, rows)
-            if kind == ".feather":
+                frame = _read_parquet(self.file, columns, rows)
+            elif kind == ".feather":
                 frame = pd.read_feather(self.file, columns=None if columns is None else list(columns))
-                return frame if rows is None else frame.head(rows)
-            if kind in (".json", ".jsonl", ".ndjson"):
+            elif kind in (".json", ".jsonl", ".ndjson"):
                 lines = self._head().lstrip()[:1] != b"["
                 frame = pd.read_json(self.file, lines=lines, nrows=rows if lines else None)
                 frame = frame if columns is None else frame[list(columns)]
-                return frame if rows is None else frame.head(rows)
-            return self._read_csv(columns, rows)
+            else:
+                return self._read_csv(columns, rows)
+            return _plain(frame if rows is None else frame.head(rows))
         except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, lzma.LZMAError) as error:
             reason = " ".join(str(error).split())[:200]
             raise TaskError(f"{self.path}: cannot be read as a table: {reason or type(error).__name__}") from error
@@ -224,6 +224,12 @@ class Table:
 
 def row_limit(columns: int) -> int:
     return max(LEAST_ROWS, min(MOST_ROWS, CELLS // max(columns, 1)))
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Write as text what no CSV could hold otherwise: lists, records, and values of several kinds in a column."""
+    texts = {name: frame[name].map(str, na_action="ignore") for name in frame.columns[frame.dtypes == object]}
+    return frame.assign(**texts)
 
 
 def _read_parquet(file: Path, columns: Sequence[str] | None, rows: int | None) -> pd.DataFrame:

@@ -398,3 +398,16 @@ def test_none_is_the_name_of_a_class(metric: str, files: int, tmp_path: Path) ->
     written = pd.read_csv(tmp_path / "final" / "submission.csv", keep_default_na=False)
     answers = written[list(names)].idxmax(axis=1) if names else written["y"]
     assert (answers.to_numpy() == task.test["y"].to_numpy()).mean() > 0.8
+
+
+def test_lists_and_records_in_a_table_are_read_as_text(tmp_path: Path) -> None:
+    table = pd.DataFrame({"tags": [["red", "new"], ["blue"], []] * 80, "place": [{"x": 1}, {"x": 2}] * 120})
+    table["y"] = table["tags"].str.len() + table["place"].str["x"]
+    task = Task(tmp_path, table[:180], table[180:], "y", "rmse")
+    for name in ("train", "test"):
+        rows = task.train if name == "train" else task.test.drop(columns="y")
+        rows.to_json(tmp_path / "input" / f"{name}.jsonl", orient="records", lines=True)
+        (tmp_path / "input" / f"{name}.csv").unlink()
+    assert [column.kind for column in task.facts.profile.columns] == ["category", "category"]
+    written = submitted(task, candidates(task, 1)[0])
+    assert root_mean_squared_error(task.test["y"], written["y"]) < 0.2 * task.test["y"].std()
