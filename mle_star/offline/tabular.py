@@ -231,6 +231,8 @@ def _in_words(table: str, calls: list[str], facts: Facts) -> list[str]:
     return [f"{table}[TARGETS] = {targets}.replace(['', 'NA', 'NaN', 'nan'], np.nan)  # None is a class"]
 
 
+NO_INDEX = ".pipe(lambda table: table.reset_index() if any(table.index.names) else table)"
+"""What a Parquet file keeps as an index with a name is a column as others."""
 AS_TEXT = '.apply(lambda column: column.map(str, na_action="ignore") if column.dtype == object else column)'
 """Lists and records, as JSON and Parquet have them, become text as the profile reads them."""
 
@@ -239,8 +241,8 @@ def read_call(file: str, facts: Facts) -> str:
     """The expression that reads a table as its profile says; identifiers stay text, so that they are written back."""
     path = repr(f"./input/{file}")
     bare = re.sub(r"\.(gz|bz2|zip|xz)$", "", file.lower())
-    if bare.endswith(".parquet"):
-        return f"pd.read_parquet({path}){AS_TEXT}"
+    if bare.endswith((".parquet", ".pq")):
+        return f"pd.read_parquet({path}){NO_INDEX}{AS_TEXT}"
     if bare.endswith((".jsonl", ".ndjson")):
         return f"pd.read_json({path}, lines=True){AS_TEXT}"
     if bare.endswith(".json"):

@@ -227,9 +227,13 @@ def row_limit(columns: int) -> int:
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """Write as text what no CSV could hold otherwise: lists, records, and values of several kinds in a column."""
-    texts = {name: frame[name].map(str, na_action="ignore") for name in frame.columns[frame.dtypes == object]}
-    return frame.assign(**texts)
+    """Turn what no CSV could hold into what it can: an index, lists and records, durations."""
+    frame = frame.reset_index() if any(frame.index.names) else frame
+    for name in frame.columns[frame.dtypes == object]:
+        frame[name] = frame[name].map(str, na_action="ignore")
+    for name in frame.select_dtypes("timedelta"):
+        frame[name] = frame[name].dt.total_seconds()
+    return frame
 
 
 def _read_parquet(file: Path, columns: Sequence[str] | None, rows: int | None) -> pd.DataFrame:

@@ -411,3 +411,16 @@ def test_lists_and_records_in_a_table_are_read_as_text(tmp_path: Path) -> None:
     assert [column.kind for column in task.facts.profile.columns] == ["category", "category"]
     written = submitted(task, candidates(task, 1)[0])
     assert root_mean_squared_error(task.test["y"], written["y"]) < 0.2 * task.test["y"].std()
+
+
+def test_durations_and_an_index_that_is_the_id_are_columns_of_a_parquet_table(tmp_path: Path) -> None:
+    lasting = np.random.default_rng(0).integers(1, 9_000, 240)
+    table = pd.DataFrame({"lasting": lasting, "y": np.log(lasting)})
+    task = Task(tmp_path, table[:180], table[180:], "y", "rmse")
+    for name, rows in (("train", task.train), ("test", task.test.drop(columns="y"))):
+        rows = rows.assign(lasting=pd.to_timedelta(rows["lasting"], unit="s")).set_index("row id")
+        rows.to_parquet(tmp_path / "input" / f"{name}.parquet")
+        (tmp_path / "input" / f"{name}.csv").unlink()
+    assert [(column.name, column.kind) for column in task.facts.profile.columns] == [("lasting", "numeric")]
+    written = submitted(task, candidates(task, 1)[0])
+    assert root_mean_squared_error(task.test["y"], written["y"]) < 0.2 * task.test["y"].std()
