@@ -109,6 +109,8 @@ class TargetProfile(Frozen):
     """Minimum, 5%, 25%, 50%, 75%, 95%, maximum of a numeric target."""
     skew: float | None = None
     missing: float = 0.0
+    as_text: bool = False
+    """The column is to be read as text: its numbers are written for people, such as `$1,234`."""
 
 
 class SplitProfile(Frozen):

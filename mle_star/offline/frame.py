@@ -111,9 +111,11 @@ def loading(facts: Facts, recipes: Recipes) -> str:
     """Read the training rows, those with a target, and no more of them than a search may use."""
     lines = [recipes.loading(facts)]
     if not facts.classifies:
-        lines.append(
-            'train[TARGETS] = train[TARGETS].apply(pd.to_numeric, errors="coerce").replace([np.inf, -np.inf], np.nan)'
-        )
+        for_people = facts.profile.target is not None and facts.profile.target.as_text
+        if for_people and "def as_numbers(" not in lines[0]:
+            lines.append(f"\n\n{part_texts('tabular')['as_numbers']}\n\n")
+        read = "as_numbers" if for_people else 'pd.to_numeric, errors="coerce"'
+        lines.append(f"train[TARGETS] = train[TARGETS].apply({read}).replace([np.inf, -np.inf], np.nan)")
     gaps = ', how="all"' if len(facts.targets) > 1 else ""
     lines.append(f"train = train.dropna(subset=TARGETS{gaps}).reset_index(drop=True)")
     if facts.profile.train_rows is None or facts.rows > facts.max_rows:

@@ -66,11 +66,13 @@ class _Inspection:
             raise MissingFacts(tuple(self.missing), "; ".join(self.missing.values()))
         if metric is None:  # not reached: it would be missing
             raise MissingFacts(("evaluation_metric",))
-        values = self.tables.target_values(targets)
+        numbers = self.task.task_type == "regression" or (self.task.task_type is None and metric.predicts == "values")
+        values = self.tables.target_values(targets, numbers=numbers)
         kind = decide_type(self.task.task_type, values, metric) if values else self.task.task_type or "classification"
         if values:
             check_fit(kind, values, metric)
         target = profile_target(kind, values) if values else self._folder_target(targets)
+        target = target.model_copy(update={"as_text": self.tables.target_as_text})
         target = self._with_order(self._with_positives(target, values, id_column, metric), values, metric)
         if target.missing:
             self.warnings.append(f"{target.missing:.1%} of the training rows have no {target.names[0]}")

@@ -22,8 +22,8 @@ MOST_EXAMPLE = 40
 PEEK = 400
 """Values of a text column that are looked at."""
 YES_NO = tuple(map(frozenset, (("yes", "no"), ("true", "false"), ("t", "f"), ("y", "n"), ("0", "1"))))
-SIGNS = re.compile(r"[,$€£%\s]")
-"""What stands in numbers that are written for people: `$1,234.50`, `12 %`."""
+DECIMAL_COMMA = r"^\D*0,\d|,(?:\d{1,2}|\d{4,})\D*$"
+"""A comma that no thousands follow."""
 DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?([T ]\d{1,2}:\d{2}.*)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})( \d{1,2}:\d{2}.*)?"
     r"|\d{1,2}[- ][A-Za-z]{3,9}[- ]\d{2,4}.*|(\w{3,9},? )?[A-Za-z]{3,9} \d{1,2},? \d{4}.*"
@@ -115,8 +115,7 @@ def _text_kind(values: pd.Series[Any], unique: int) -> Kind:
         return "date"
     if _share(texts, lambda t: FILE.fullmatch(t) is not None) >= 0.9:
         return "path"
-    plain = pd.Series([SIGNS.sub("", text) for text in texts], dtype=object)
-    if pd.to_numeric(plain, errors="coerce").notna().mean() >= 0.9 and unique > 10:
+    if as_numbers(pd.Series(texts, dtype=object)).notna().mean() >= 0.9 and unique > 10:
         return "numeric"
     words = sum(map(count_words, texts)) / len(texts)
     length = sum(map(len, texts)) / len(texts)
@@ -126,6 +125,20 @@ def _text_kind(values: pd.Series[Any], unique: int) -> Kind:
     if varied > 0.99 and len(values) >= 20:
         return "id"
     return "category"
+
+
+def as_numbers(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Read numbers that are written for people, such as `$1,234.50`, `1.234,50 €`, `12 %` or `1.2M`; NaN for others."""
+    import pandas as pd
+
+    written = values.map(str, na_action="ignore").astype(object).str.replace(r"[$€£%\s]", "", regex=True)
+    with_comma = written[written.str.contains(",", na=False)]
+    if with_comma.str.contains(DECIMAL_COMMA).mean() > 0.5:
+        written = written.str.replace(".", "").str.replace(",", ".")
+    written = written.str.replace(",", "")
+    for unit, power in (("k", "e3"), ("mn?", "e6"), ("bn?", "e9")):
+        written = written.str.replace(rf"(?i)(?<=\d){unit}$", power, regex=True)
+    return pd.to_numeric(written, errors="coerce").astype("float64")
 
 
 def is_counter(column: pd.Series[Any]) -> bool:

@@ -186,9 +186,9 @@ def check_fit(kind: TaskType, columns: Sequence[pd.Series[Any]], metric: Metric)
 
 def _words_of(values: pd.Series[Any]) -> str:
     """Say whether a target is words altogether, or numbers but for some cells that are to be mended."""
-    import pandas as pd
+    from mle_star.tools.profile_columns import as_numbers
 
-    words = values[pd.to_numeric(values, errors="coerce").isna()]
+    words = values[as_numbers(values).isna()]
     if len(words) > len(values) / 2:
         return f"holds words such as {str(words.iloc[0])[:30]!r}: check the metric and the target"
     if words.empty:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mle_star.models.data_models import FileProfile
 from mle_star.models.errors import TaskError
-from mle_star.tools.profile_columns import shorten
+from mle_star.tools.profile_columns import as_numbers, shorten
 from mle_star.tools.profile_files import Folder, Roles, find_roles, inventory, walk
 from mle_star.tools.profile_images import Media, class_counts, find_media, test_files
 from mle_star.tools.profile_modality import measured
@@ -39,6 +39,8 @@ class TaskTables:
         self.labels: Table | None = None
         """The table of its own that the target was found in, and the column that joins it to the training table."""
         self.labels_key: str | None = None
+        self.target_as_text = False
+        """Whether the target is to be read as text, since a plain reading does not give its values."""
         self.warnings: list[str] = []
         self.train = self._training_table()
 
@@ -176,12 +178,17 @@ class TaskTables:
             return []
         return sorted({text for value in self.train.column(name).unique() if (text := label(value)) is not None})
 
-    def target_values(self, targets: Sequence[str]) -> list[pd.Series[Any]]:
-        """The targets' columns in full; empty where no table holds them."""
+    def target_values(self, targets: Sequence[str], *, numbers: bool) -> list[pd.Series[Any]]:
+        """The targets' columns in full; empty where no table holds them.
+
+        Where `numbers` are judged, those that are written for people are read.
+        """
         source = self.labels or self.train
         if source is None:
             return []
         source.load(targets)
+        if numbers:
+            return [self._as_numbers(source.column(name)) for name in targets]
         gaps = [n for n in targets if source.column(n).isna().any() and source.column(n).dtype.kind not in "iufb"]
         if gaps:
             source.read_in_words(gaps)
@@ -192,6 +199,18 @@ class TaskTables:
                     f"None is a class of {column.name}, not a missing value: read the column with keep_default_na=False"
                 )
         return values
+
+    def _as_numbers(self, column: pd.Series[Any]) -> pd.Series[Any]:
+        if column.dtype.kind in "iufb":
+            return column
+        read = as_numbers(column)
+        if (read.isna() & column.notna()).any():
+            return column
+        self.target_as_text = True
+        self.warnings.append(
+            f"{column.name} holds numbers that are written for people, such as {shorten(column.dropna().iloc[0])!r}"
+        )
+        return read
 
 
 def listed(names: Sequence[str], limit: int = 12) -> str:
