@@ -110,7 +110,8 @@ class TargetProfile(Frozen):
     skew: float | None = None
     missing: float = 0.0
     as_text: bool = False
-    """The column is to be read as text: its numbers are written for people, such as `$1,234`."""
+    """The column is to be read as text: its numbers are written for people, such as `$1,234`, or it has labels such as
+    `007` or `NA`, which pandas takes for a number and a missing value: `pandas.read_csv(keep_default_na=False)`."""
 
 
 class SplitProfile(Frozen):
@@ -152,6 +153,8 @@ class SubmissionFormat(Frozen):
     rows: int | None = None
     sample_file: str | None = None
     values: Literal["labels", "probabilities", "numbers", "unknown"] = "unknown"
+    id_as_text: bool = False
+    """An id is a word such as `NA`, which pandas takes for a missing value: `read_csv(keep_default_na=False)`."""
 
 
 class DataProfile(Frozen):

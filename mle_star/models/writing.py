@@ -1,4 +1,4 @@
-"""Texts as people write them: where words begin and end."""
+"""Texts as people write them: where words begin and end, and which of them may stand for a missing value."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import re
 
 UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
 """A letter of a language that puts no space between words: Thai, Japanese, Chinese."""
+
+MISSING = ("", "#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null")
+"""Cells that pandas takes for missing values: all but the blank one may also be names."""
 
 
 def count_words(text: str) -> float:

@@ -213,13 +213,8 @@ def side(facts: Facts) -> int:
 
 def table_call(file: str, facts: Facts) -> str:
     """Read a table with the column of file names as text: `0001` must not become 1."""
-    call = read_call(file, facts)
     column = images_of(facts).column
-    if column is None or not call.startswith("pd.read_csv") or column in facts.id_columns:
-        return call
-    if "dtype={" in call:
-        return call.replace("dtype={", f"dtype={{{column!r}: str, ", 1)
-    return f"{call[:-1]}, dtype={{{column!r}: str}})"
+    return read_call(file, facts, (column,) if column else ())
 
 
 def paths_of(table: str, column: str, pattern: str) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from mle_star.models.data_models import ColumnProfile
+from mle_star.models.writing import MISSING
 from mle_star.offline import parts
 from mle_star.offline.recipe import Facts, Family, Idea, set_keywords
 from mle_star.offline.script import constants
@@ -205,15 +206,13 @@ def training_table(facts: Facts, read: Callable[[str, Facts], str] | None = None
     lines = [f"train = {_one_table(calls)}"]
     if profile.labels_file:
         call, key = read(profile.labels_file, facts), profile.labels_key
-        lines += [f"labels = {call}", *_in_words("labels", [call], facts)]
+        lines.append(f"labels = {call}")
         if key:
             as_text = '.astype("str").str.removesuffix(".0")'
             lines.append(f"labels = labels.set_index(labels[{key!r}]{as_text})")
             lines.append(f"train[TARGETS] = labels[TARGETS].reindex(train[{key!r}]{as_text}).to_numpy()")
         else:
             lines.append("train[TARGETS] = labels[TARGETS].to_numpy()")
-    else:
-        lines += _in_words("train", calls, facts)
     return "\n".join(lines)
 
 
@@ -223,23 +222,17 @@ def _one_table(calls: list[str]) -> str:
     return calls[0] if len(calls) == 1 else f"pd.concat([{listed}\n], ignore_index=True)"
 
 
-def _in_words(table: str, calls: list[str], facts: Facts) -> list[str]:
-    """The line that reads the class None as it is written, where there is one: pandas takes it for a missing value."""
-    target = facts.profile.target
-    if target is None or "None" not in dict(target.classes) or not calls[0].startswith("pd.read_csv"):
-        return []
-    targets = _one_table([call.replace("low_memory=False", "usecols=TARGETS, keep_default_na=False") for call in calls])
-    return [f"{table}[TARGETS] = {targets}.replace(['', 'NA', 'NaN', 'nan'], np.nan)  # None is a class"]
-
-
 NO_INDEX = ".pipe(lambda table: table.reset_index() if any(table.index.names) else table)"
 """What a Parquet file keeps as an index with a name is a column as others."""
 AS_TEXT = '.apply(lambda column: column.map(str, na_action="ignore") if column.dtype == object else column)'
 """Lists and records, as JSON and Parquet have them, become text as the profile reads them."""
 
 
-def read_call(file: str, facts: Facts) -> str:
-    """The expression that reads a table as its profile says; identifiers stay text, so that they are written back."""
+def read_call(file: str, facts: Facts, texts: tuple[str, ...] = ()) -> str:
+    """The expression that reads a table as its profile says.
+
+    Identifiers, and further columns that are named, stay text, so that they are written back.
+    """
     path = repr(f"./input/{file}")
     bare = re.sub(r"\.(gz|bz2|zip|xz)$", "", file.lower())
     if bare.endswith((".parquet", ".pq")):
@@ -252,7 +245,7 @@ def read_call(file: str, facts: Facts) -> str:
         return f"pd.read_feather({path}){AS_TEXT}"
     if bare.endswith((".xls", ".xlsx")):
         return f"pd.read_excel({path})"
-    options = ["low_memory=False"]
+    options = []
     profile = next((item for item in facts.profile.files if item.path == file), None)
     separator = (profile.separator if profile else None) or ("\t" if bare.endswith((".tsv", ".tab")) else None)
     if separator:
@@ -263,9 +256,27 @@ def read_call(file: str, facts: Facts) -> str:
         options.append(f"decimal={profile.decimal!r}")
     if profile and profile.remarks:
         options.append(f"skiprows={profile.remarks}")
-    if names := facts.id_columns:
-        options.append(f"dtype={{{', '.join(f'{name!r}: str' for name in names)}}}")
-    return f"pd.read_csv({path}, {', '.join(options)})"
+    names = dict.fromkeys((*facts.id_columns, *texts))
+    typed = [f"dtype={{{', '.join(f'{name!r}: str' for name in names)}}}"] if names else []
+    call = f"pd.read_csv({path}, {', '.join(['low_memory=False', *options, *typed])})"
+    if as_written := _as_written(facts):
+        # Read apart: with the other columns pandas takes 007 for a number, and NA for a missing value.
+        call += f".assign(**pd.read_csv({path}, {', '.join([as_written, *options])}))"
+    return call
+
+
+def _as_written(facts: Facts) -> str:
+    """The options that read only the columns whose cells must stay as they are written; none where there are none."""
+    target, submission = facts.profile.target, facts.profile.submission
+    labels = list(facts.targets) if facts.classifies and target and target.as_text else []
+    names = [*labels, *(facts.id_columns if submission and submission.id_as_text else ())]
+    if not names:
+        return ""
+    options = f"usecols=lambda name: name in {names!r}, dtype=str, keep_default_na=False"
+    if labels and target:
+        missing = [word for word in MISSING if word not in dict(target.classes)]
+        options += f", na_values=dict.fromkeys({labels!r}, {missing!r})"
+    return options
 
 
 def _all_are_profiled(facts: Facts) -> bool:

@@ -67,7 +67,7 @@ class _Inspection:
         if metric is None:  # not reached: it would be missing
             raise MissingFacts(("evaluation_metric",))
         numbers = self.task.task_type == "regression" or (self.task.task_type is None and metric.predicts == "values")
-        values = self.tables.target_values(targets, numbers=numbers)
+        values = self.tables.target_values(targets, self.task.description, numbers=numbers)
         kind = decide_type(self.task.task_type, values, metric) if values else self.task.task_type or "classification"
         if values:
             check_fit(kind, values, metric)
@@ -254,7 +254,7 @@ class _Inspection:
             self.sample.rows if self.sample else self.tables.test_rows,
             self.roles.sample,
             values,
-        )
+        ).model_copy(update={"id_as_text": id_column is not None and self.tables.names_rows_in_words(id_column)})
 
     def _compare_rows(self, submission: SubmissionFormat) -> None:
         rows = self.tables.test_rows

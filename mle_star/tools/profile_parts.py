@@ -47,11 +47,17 @@ class Series(Table):
         for name in wanted:
             self._columns[name] = pd.concat([part.column(name) for part in self.parts], ignore_index=True)
 
-    def read_in_words(self, names: Sequence[str]) -> None:
-        """Read `None` in these columns as it stands, in all parts."""
-        super().read_in_words(names)
+    def read_as_text(self, column: str, names: Sequence[str]) -> None:
+        """Read a column as text in all parts."""
+        super().read_as_text(column, names)
         for part in self.parts:
-            part.read_in_words(names)
+            part.read_as_text(column, names)
+
+    def as_written(self, column: str) -> pd.Series[Any]:
+        """The cells of a column as they stand in the files."""
+        import pandas as pd
+
+        return pd.concat([part.as_written(column) for part in self.parts], ignore_index=True)
 
     def everything(self) -> pd.DataFrame:
         """All parts, however large."""

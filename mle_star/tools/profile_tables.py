@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from mle_star.models.errors import TaskError
+from mle_star.models.writing import MISSING
 from mle_star.tools.profile_files import suffix_of
 
 if TYPE_CHECKING:
@@ -47,13 +48,21 @@ class Table:
         self.path = path
         self.file = root / path
         self._columns: dict[str, pd.Series[Any]] = {}
-        self._in_words: set[str] = set()
+        self._names_in: dict[str, tuple[str, ...]] = {}
 
-    def read_in_words(self, names: Sequence[str]) -> None:
-        """Read `None` in these columns of a CSV file as it stands: the name of a class, not a value that is missing."""
-        self._in_words.update(names)
+    def read_as_text(self, column: str, names: Sequence[str]) -> None:
+        """From now on read a column of a CSV file as text; these words in it are names, not values that are missing."""
+        self._names_in[column] = tuple(names)
         self._columns.clear()
         self.__dict__.pop("sample", None)
+
+    def as_written(self, column: str) -> pd.Series[Any]:
+        """The cells of a CSV's column as they stand in the file; none where the file has no such column."""
+        import pandas as pd
+
+        if not self.is_csv or column not in self.names:
+            return pd.Series(dtype=str)
+        return self._as_text([column], MOST_KEYS)[column]
 
     @property
     def is_csv(self) -> bool:
@@ -167,7 +176,6 @@ class Table:
         import pandas as pd
 
         chosen: set[str] | None = None if columns is None else set(columns)
-        in_words = self._in_words if chosen is None else self._in_words & chosen
         for encoding in (self.dialect.encoding, "cp1252", "latin-1"):
             try:
                 frame: pd.DataFrame = pd.read_csv(
@@ -183,15 +191,21 @@ class Table:
             except UnicodeDecodeError:
                 continue
             self.dialect = self.dialect._replace(encoding=encoding)
-            if in_words:
-                as_written = pd.read_csv(
-                    self.file, sep=self.dialect.separator, encoding=encoding, dtype=str, keep_default_na=False,
-                    usecols=lambda name: str(name) in in_words, nrows=rows, skiprows=self.dialect.remarks,
-                )  # fmt: skip
-                for name in as_written:
-                    frame[name] = frame[name].mask(as_written[name] == "None", "None")
+            if texts := [name for name in self._names_in if name in frame.columns]:
+                written = self._as_text(texts, rows)
+                for name in texts:
+                    missing = set(MISSING).difference(self._names_in[name])
+                    frame[name] = written[name].mask(written[name].isin(missing))
             return frame
         raise TaskError(f"{self.path}: cannot be decoded")  # not reached: latin-1 decodes everything
+
+    def _as_text(self, columns: Sequence[str], rows: int | None) -> pd.DataFrame:
+        import pandas as pd
+
+        return pd.read_csv(
+            self.file, sep=self.dialect.separator, encoding=self.dialect.encoding, skiprows=self.dialect.remarks,
+            usecols=list(columns), nrows=rows, dtype=str, keep_default_na=False,
+        )  # fmt: skip
 
     def _count_rows(self) -> int:
         with self._open() as stream:
@@ -229,9 +243,9 @@ def row_limit(columns: int) -> int:
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     """Turn what no CSV could hold into what it can: an index, lists and records, durations."""
     frame = frame.reset_index() if any(frame.index.names) else frame
-    for name in frame.columns[frame.dtypes == object]:
+    for name in frame.columns[frame.dtypes == "object"]:
         frame[name] = frame[name].map(str, na_action="ignore")
-    for name in frame.select_dtypes("timedelta"):
+    for name in frame.select_dtypes("timedelta").columns:
         frame[name] = frame[name].dt.total_seconds()
     return frame
 

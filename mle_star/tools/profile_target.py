@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mle_star.models.data_models import TargetProfile, TaskType
 from mle_star.models.errors import TaskError
 from mle_star.models.metric import Metric
+from mle_star.models.writing import MISSING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -294,6 +295,31 @@ def label(value: object) -> str | None:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
+
+
+def missing_words(written: pd.Series[Any], asked: Container[str], description: str) -> list[str]:
+    """Those words for a missing value, such as `NA`, that are names of classes.
+
+    `None` is one; others where the sample submission asks for them, where the description lists them with other
+    classes, or where they are frequent in a column that has no blank cell.
+    """
+    shares = written.value_counts(normalize=True)
+    classes = [str(value) for value in shares.index if value not in MISSING]
+    sentences = re.split(r"\.\s|\n", description)
+
+    def listed(word: str) -> bool:
+        told = [text for text in sentences if _tells(text, word)]
+        return any(sum(_tells(text, name) for name in classes) >= min(2, len(classes)) for text in told)
+
+    def is_class(word: str) -> bool:
+        frequent = shares[word] >= 0.05 and "" not in shares
+        return word == "None" or word in asked or frequent or listed(word)
+
+    return [word for word in MISSING[1:] if word in shares and is_class(word)]
+
+
+def _tells(text: str, name: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
 
 
 def _tidy(value: float) -> float:

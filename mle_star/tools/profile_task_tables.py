@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mle_star.models.data_models import FileProfile
 from mle_star.models.errors import TaskError
+from mle_star.models.writing import MISSING
 from mle_star.tools.profile_columns import as_numbers, shorten
 from mle_star.tools.profile_files import Folder, Roles, find_roles, inventory, walk
 from mle_star.tools.profile_images import Media, class_counts, find_media, test_files
@@ -16,7 +17,7 @@ from mle_star.tools.profile_modality import measured
 from mle_star.tools.profile_parts import Series, labels_key, training_table
 from mle_star.tools.profile_submission import sample_has_id
 from mle_star.tools.profile_tables import Table
-from mle_star.tools.profile_target import Columns, find_ids, find_target, label
+from mle_star.tools.profile_target import Columns, find_ids, find_target, label, missing_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,6 +121,11 @@ class TaskTables:
             may_be = [name for name in may_be if test.column(name).is_unique]
         return may_be[0] if may_be else None
 
+    def names_rows_in_words(self, id_column: str) -> bool:
+        """Whether an id is a word such as `NA`, which pandas takes for a missing value."""
+        tables = [table for table in (self.test, self.sample) if table is not None and id_column in table.names]
+        return any(t.column(id_column).isna().any() and t.as_written(id_column).isin(MISSING[1:]).any() for t in tables)
+
     def targets(self, given: Sequence[str], id_column: str | None, description: str) -> tuple[str, ...]:
         """The columns to predict: the given ones, or those that are found; none where they cannot be found.
 
@@ -178,10 +184,10 @@ class TaskTables:
             return []
         return sorted({text for value in self.train.column(name).unique() if (text := label(value)) is not None})
 
-    def target_values(self, targets: Sequence[str], *, numbers: bool) -> list[pd.Series[Any]]:
+    def target_values(self, targets: Sequence[str], description: str, *, numbers: bool) -> list[pd.Series[Any]]:
         """The targets' columns in full; empty where no table holds them.
 
-        Where `numbers` are judged, those that are written for people are read.
+        Where `numbers` are judged, those that are written for people are read; else labels such as `007` and `NA`.
         """
         source = self.labels or self.train
         if source is None:
@@ -189,16 +195,25 @@ class TaskTables:
         source.load(targets)
         if numbers:
             return [self._as_numbers(source.column(name)) for name in targets]
-        gaps = [n for n in targets if source.column(n).isna().any() and source.column(n).dtype.kind not in "iufb"]
-        if gaps:
-            source.read_in_words(gaps)
-        values = [source.column(name) for name in targets]
-        for column in values:
-            if (column == "None").any():
-                self.warnings.append(
-                    f"None is a class of {column.name}, not a missing value: read the column with keep_default_na=False"
-                )
-        return values
+        for name in targets:
+            self._read_labels(source, name, description)
+        return [source.column(name) for name in targets]
+
+    def _read_labels(self, source: Table, name: str, description: str) -> None:
+        """Have a column's labels read as text where pandas would change them, or take one for a missing value."""
+        column, words = source.column(name), []
+        if column.dtype.kind in "iuf":
+            padded = (column.dropna() % 1 == 0).all() and source.as_written(name).str.fullmatch(r"0\d+").any()
+            reason = f"{name} has labels with leading zeros: read the column with dtype=str" if padded else ""
+        else:
+            asked = {*self.sample.as_written(name), *self.sample.names} if self.sample else set()
+            words = missing_words(source.as_written(name), asked, description) if column.isna().any() else []
+            are = f"{' and '.join(words)} {'is a class' if len(words) == 1 else 'are classes'} of {name}, not missing"
+            reason = f"{are}: read the column with keep_default_na=False" if words else ""
+        if reason:
+            source.read_as_text(name, words)
+            self.target_as_text = True
+            self.warnings.append(reason)
 
     def _as_numbers(self, column: pd.Series[Any]) -> pd.Series[Any]:
         if column.dtype.kind in "iufb":

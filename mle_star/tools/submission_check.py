@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mle_star.models.data_models import SubmissionFormat, TargetProfile, TaskBrief
 from mle_star.models.errors import TaskError
+from mle_star.models.writing import MISSING
 from mle_star.tools.profile_tables import Table
 from mle_star.tools.profile_target import ABOVE_ZERO, NOT_NEGATIVE, label
 
@@ -38,8 +39,12 @@ def check_submission(path: str | Path | None, brief: TaskBrief) -> list[str]:
         return [f"{file.name} is empty: it should have the columns {', '.join(wanted.columns)}"]
     try:
         table = Table(file.parent, file.name)
-        if brief.profile.target and "None" in dict(brief.profile.target.classes) and wanted.values == "labels":
-            table.read_in_words(wanted.prediction_columns)
+        target = brief.profile.target
+        if target is not None and target.as_text and wanted.values == "labels":
+            for name in wanted.prediction_columns:
+                table.read_as_text(name, list(dict(target.classes)))
+        if wanted.id_as_text and wanted.id_column:
+            table.read_as_text(wanted.id_column, MISSING[1:])
         frame = table.everything()
     except TaskError as error:
         return [str(error)]
@@ -103,6 +108,8 @@ def _reference(wanted: SubmissionFormat, brief: TaskBrief) -> tuple[pd.Series[An
     for table in tables:
         try:
             if wanted.id_column in table.names:
+                if wanted.id_as_text:
+                    table.read_as_text(wanted.id_column, MISSING[1:])
                 holding.append(table.everything()[wanted.id_column].rename(table.path))
         except TaskError:
             continue

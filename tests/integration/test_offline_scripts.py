@@ -227,24 +227,6 @@ def test_a_target_that_is_written_for_people_is_learnt_as_numbers(
     assert np.abs(written["price"] - 1.2 * amounts[180:]).mean() < 3_000
 
 
-@pytest.mark.parametrize(
-    "write",
-    [
-        lambda value: f"${value:,.0f}",
-        lambda value: f"{value:,.2f} €".translate(str.maketrans(",.", ".,")),
-        lambda value: f"{value / 1_000:.2f}K",
-    ],
-)
-def test_a_target_that_is_written_for_people_is_learnt_as_numbers(write: Callable[[float], str], tmp_path: Path) -> None:
-    amounts = np.random.default_rng(0).uniform(1_000, 90_000, 240)
-    table = pd.DataFrame({"costs": [write(amount) for amount in amounts]})
-    table["price"] = [write(amount * 1.2) for amount in amounts]
-    task = Task(tmp_path, table[:180], table[180:], "price", "mae")
-    assert task.facts.profile.columns[0].kind == "numeric"
-    written = submitted(task, candidates(task, 1)[0])
-    assert np.abs(written["price"] - 1.2 * amounts[180:]).mean() < 3_000
-
-
 def test_codes_that_are_unlike_in_every_row_tell_by_their_parts(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     kinds, numbers = generator.choice(["AB", "KL", "XY"], 240), generator.permutation(240)
@@ -424,3 +406,38 @@ def test_durations_and_an_index_that_is_the_id_are_columns_of_a_parquet_table(tm
     assert [(column.name, column.kind) for column in task.facts.profile.columns] == [("lasting", "numeric")]
     written = submitted(task, candidates(task, 1)[0])
     assert root_mean_squared_error(task.test["y"], written["y"]) < 0.2 * task.test["y"].std()
+
+
+@pytest.mark.parametrize("names", [("7", "07", "007"), ("EU", "NA", "nan")])
+@pytest.mark.parametrize("metric", ["accuracy", "log_loss"])
+def test_labels_stay_as_they_are_written(names: tuple[str, ...], metric: str, tmp_path: Path) -> None:
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(240, 3)), columns=list("abc"))
+    table["y"] = np.select([table["a"] > 0.5, table["a"] < -0.5], names[:2], names[2])
+    columns = names if metric == "log_loss" else ()
+    task = Task(tmp_path, table[:180], table[180:], "y", metric, prediction_columns=columns)
+    assert task.facts.profile.target is not None
+    assert {name for name, _ in task.facts.profile.target.classes} == set(names)
+    script = code(ask("submission", task=task.brief, environment=ENVIRONMENT, script=candidates(task, 1)[0]))
+    ran(task, script)
+    file = tmp_path / "final" / "submission.csv"
+    assert check_submission(file, task.facts) == []
+    written = pd.read_csv(file, dtype=str, keep_default_na=False)
+    answers = written[list(columns)].astype(float).idxmax(axis=1) if columns else written["y"]
+    assert (answers.to_numpy() == task.test["y"].to_numpy()).mean() > 0.8
+    if not columns:
+        file.write_text(file.read_text().replace(f",{names[1]}\n", ",\n" if names[1] == "NA" else ",0007\n"))
+        assert check_submission(file, task.facts) != []
+
+
+def test_a_row_that_is_named_na_keeps_its_name(tmp_path: Path) -> None:
+    table = pd.DataFrame({"code": [f"{a}{b}" for a in "ABCDEFGHIJKLMNOP" for b in "ABCDEFGHIJKLMNO"]})
+    table["x"] = np.random.default_rng(0).normal(size=240)
+    table["y"] = table["x"] * 2
+    table.loc[200, "code"] = "NA"
+    task = Task(tmp_path, table[:180], table[180:], "y", "rmse", id_column="code")
+    ran(task, code(ask("submission", task=task.brief, environment=ENVIRONMENT, script=candidates(task, 1)[0])))
+    file = tmp_path / "final" / "submission.csv"
+    assert check_submission(file, task.facts) == []
+    assert list(pd.read_csv(file, keep_default_na=False)["code"]) == list(task.test["code"])
+    file.write_text(file.read_text().replace("\nNA,", "\n,"))
+    assert check_submission(file, task.facts) != []

@@ -235,6 +235,27 @@ def test_cells_of_a_numeric_target_that_hold_no_number_are_counted_and_shown(tmp
         inspect(tmp_path, evaluation_metric="RMSE")
 
 
+@pytest.mark.parametrize(
+    ("cells", "description", "classes"),
+    [
+        ({"NA": 30}, "", {"EU", "AS", "NA"}),
+        ({"NA": 3}, "", {"EU", "AS"}),
+        ({"NA": 30, "": 10}, "NA stands for a missing value.", {"EU", "AS"}),
+        ({"NA": 3, "": 10}, "Tell the region: EU, NA (North America) or AS.", {"EU", "AS", "NA"}),
+    ],
+)
+def test_a_word_for_a_missing_value_is_a_class_where_it_is_told_or_frequent(
+    cells: dict[str, int], description: str, classes: set[str], tmp_path: Path
+) -> None:
+    target = RNG(4).choice(["EU", "AS"], 300).astype(object)
+    target[:40] = ([word for word, count in cells.items() for _ in range(count)] + ["EU"] * 40)[:40]
+    write(tmp_path, table(y=target), np.arange(300) >= 200)
+    profile = inspect(tmp_path, evaluation_metric="accuracy", description=description).profile
+    assert profile.target is not None
+    assert {name for name, _ in profile.target.classes} == classes
+    assert profile.target.as_text == ("NA" in classes)
+
+
 def test_grades_that_are_no_whole_numbers_are_classes_where_classes_are_judged(tmp_path: Path) -> None:
     write(tmp_path, table(600, y=RNG(4).choice([0.5, 1.0, 1.5, 2.25], 600)))
     brief = inspect(tmp_path, evaluation_metric="macro F1")
