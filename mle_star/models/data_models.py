@@ -155,6 +155,8 @@ class SubmissionFormat(Frozen):
     values: Literal["labels", "probabilities", "numbers", "unknown"] = "unknown"
     id_as_text: bool = False
     """An id is a word such as `NA`, which pandas takes for a missing value: `read_csv(keep_default_na=False)`."""
+    one_for_several: bool = False
+    """Whether several test rows have the same id, and the sample asks for one prediction for each id."""
 
 
 class DataProfile(Frozen):

@@ -157,6 +157,13 @@ def writing(facts: Facts, *, ensemble: bool) -> str:
         ]
     if facts.classifies and metrics.plain_name(facts) == "log_loss":
         lines.append("prediction = prediction.clip(1e-8, 1 - 1e-8)  # never quite sure: a sure miss costs without end")
+    if form and form.one_for_several:
+        lines += [
+            "# Several test rows have the same name, and one prediction is asked for each name: their mean.",
+            f"means = pd.DataFrame(prediction).groupby(test[{id_column!r}].to_numpy()).mean()",
+            f"prediction = means.loc[sample[{id_column!r}]].to_numpy().reshape(-1, *prediction.shape[1:])",
+            "test = sample",
+        ]
     decision = metrics.scoring(facts).decision
     if decision == "argmax":
         lines.append("decided = decide(prediction)")

@@ -254,11 +254,18 @@ class _Inspection:
             self.sample.rows if self.sample else self.tables.test_rows,
             self.roles.sample,
             values,
+            one_for_several=self.tables.asks_one_for_several(id_column),
         ).model_copy(update={"id_as_text": id_column is not None and self.tables.names_rows_in_words(id_column)})
 
     def _compare_rows(self, submission: SubmissionFormat) -> None:
         rows = self.tables.test_rows
-        if self.sample is not None and self.test is not None and rows != submission.rows:
+        if submission.one_for_several:
+            key = submission.id_column
+            self.warnings.append(
+                f"several rows of {self.roles.test} have the same {key}: the submission holds one prediction for each "
+                f"{key}, in the order of {self.roles.sample}"
+            )
+        elif self.sample is not None and self.test is not None and rows != submission.rows:
             self.warnings.append(f"{self.roles.sample} has {submission.rows:,} rows, {self.roles.test} has {rows:,}")
 
 

@@ -42,6 +42,8 @@ def submission_format(
     rows: int | None,
     sample_file: str | None,
     values: Values,
+    *,
+    one_for_several: bool,
 ) -> SubmissionFormat:
     """Take the sample's columns; without a sample, the id (where there is one) and the targets."""
     names = tuple(columns) or ((id_column,) if id_column else ()) + tuple(targets)
@@ -54,6 +56,7 @@ def submission_format(
         rows=rows,
         sample_file=sample_file,
         values=values,
+        one_for_several=one_for_several,
     )
 
 

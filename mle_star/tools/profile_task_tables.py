@@ -126,6 +126,16 @@ class TaskTables:
         tables = [table for table in (self.test, self.sample) if table is not None and id_column in table.names]
         return any(t.column(id_column).isna().any() and t.as_written(id_column).isin(MISSING[1:]).any() for t in tables)
 
+    def asks_one_for_several(self, key: str | None) -> bool:
+        """Tell whether several test rows have the same key, and the sample names each of these keys once."""
+        test, sample = self.test, self.sample
+        if test is None or sample is None or key not in test.names or key not in sample.names:
+            return False
+        if test.rows <= sample.rows:
+            return False
+        rows, asked = (table.column(key).astype("str").str.removesuffix(".0") for table in (test, sample))
+        return bool(asked.is_unique and rows.isin(asked).all())
+
     def targets(self, given: Sequence[str], id_column: str | None, description: str) -> tuple[str, ...]:
         """The columns to predict: the given ones, or those that are found; none where they cannot be found.
 

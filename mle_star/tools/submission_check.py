@@ -75,7 +75,7 @@ def _columns(have: Sequence[str], want: Sequence[str]) -> list[str]:
 
 
 def _rows(frame: pd.DataFrame, wanted: SubmissionFormat, brief: TaskBrief) -> list[str]:
-    """Compare rows and ids with the sample submission, or with the test table where it knows more rows."""
+    """Compare rows and ids with the sample submission, or with the test table where that asks for more rows."""
     reference, source = _reference(wanted, brief)
     rows = len(reference) if reference is not None else wanted.rows or brief.profile.test_rows
     problems = []
@@ -101,8 +101,8 @@ def _rows(frame: pd.DataFrame, wanted: SubmissionFormat, brief: TaskBrief) -> li
 
 def _reference(wanted: SubmissionFormat, brief: TaskBrief) -> tuple[pd.Series[Any] | None, str]:
     """The ids that are to be predicted, and the file that they come from."""
-    root, profile = Path(brief.task.dataset_path), brief.profile
-    tables = [Table(root, path) for path in (wanted.sample_file, profile.test_file) if path]
+    root, test = Path(brief.task.dataset_path), None if wanted.one_for_several else brief.profile.test_file
+    tables = [Table(root, path) for path in (wanted.sample_file, test) if path]
     source = tables[0].path if tables else "the test set"
     holding: list[pd.Series[Any]] = []
     for table in tables:

@@ -311,6 +311,24 @@ def test_where_the_test_table_names_no_rows_they_are_those_of_the_sample(tmp_pat
     assert root_mean_squared_error(task.test["y"], written["y"]) < 0.4 * task.test["y"].std()
 
 
+@pytest.mark.parametrize("metric", ["rmse", "accuracy"])
+def test_of_several_test_rows_with_the_same_id_the_predictions_are_averaged(metric: str, tmp_path: Path) -> None:
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(240, 3)), columns=list("abc"))
+    table.insert(0, "visit", [f"v{number:03d}" for number in np.arange(240) // 3])
+    table["a"] += np.random.default_rng(1).normal(scale=2, size=80).repeat(3)
+    means = table.groupby("visit")["a"].transform("mean")
+    table["y"] = 10 * means if metric == "rmse" else np.where(means > 0, "long", "short")
+    task = Task(tmp_path, table[:180], table[180:], "y", metric, id_column="visit")
+    truth = table[180:].drop_duplicates("visit")[::-1]
+    file = tmp_path / "input" / "sample_submission.csv"
+    pd.read_csv(file).drop_duplicates("visit")[::-1].to_csv(file, index=False)
+    written = submitted(task, candidates(task, 1)[0])["y"]
+    if metric == "rmse":
+        assert root_mean_squared_error(truth["y"], written) < 0.7 * truth["y"].std()
+    else:
+        assert (truth["y"].to_numpy() == written).mean() > 0.7
+
+
 def test_a_column_that_is_empty_in_the_test_is_not_counted_as_missing_there(tmp_path: Path) -> None:
     table = pd.DataFrame(np.random.default_rng(0).normal(size=(240, 5)), columns=list("abcde"))
     table["y"] = 10 * table["a"] + table["b"]

@@ -130,3 +130,15 @@ def test_a_sample_with_fewer_rows_than_the_test_does_not_decide(
     given()[:3].to_csv(tmp_path / "sample_submission.csv", index=False)
     assert check(brief, given()) == []
     assert "test.csv has 20" in check(brief, given()[:3])[0]
+
+
+def test_of_several_test_rows_with_the_same_id_one_prediction_is_asked_for(
+    tmp_path: Path, check: Callable[..., list[str]]
+) -> None:
+    brief = task(tmp_path, [0, 1], "AUC")
+    twice = pd.read_csv(tmp_path / "test.csv").iloc[[*range(N), *range(N)]]
+    twice.to_csv(tmp_path / "test.csv", index=False)
+    brief = inspect_task(brief.task)
+    assert "one prediction for each id" in brief.profile.warnings[0]
+    assert check(brief, given()) == []
+    assert "40 rows, but sample_submission.csv has 20" in check(brief, given(ids=[*IDS, *IDS]))[0]
