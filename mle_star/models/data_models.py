@@ -149,6 +149,7 @@ class SubmissionFormat(Frozen):
 
     columns: tuple[str, ...]
     id_column: str | None
+    """The column that names the rows; None where there is none, or where several do so together."""
     prediction_columns: tuple[str, ...]
     rows: int | None = None
     sample_file: str | None = None
@@ -156,7 +157,12 @@ class SubmissionFormat(Frozen):
     id_as_text: bool = False
     """An id is a word such as `NA`, which pandas takes for a missing value: `read_csv(keep_default_na=False)`."""
     one_for_several: bool = False
-    """Whether several test rows have the same id, and the sample asks for one prediction for each id."""
+    """Whether several test rows have the same key, and the sample asks for one prediction for each key."""
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The columns that name the rows, together where there are several."""
+        return tuple(name for name in self.columns if name not in self.prediction_columns)
 
 
 class DataProfile(Frozen):

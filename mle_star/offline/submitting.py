@@ -137,16 +137,23 @@ def _prediction_columns(facts: Facts) -> tuple[str, ...]:
 def writing(facts: Facts, *, ensemble: bool) -> str:
     """Load the test rows, predict them, write the file."""
     form = facts.profile.submission
-    id_column = form.id_column if form else None
+    id_column, keys = (form.id_column, list(form.key_columns)) if form else (None, [])
     columns = _prediction_columns(facts)
     sample = form.sample_file if form else None
     lines = [recipes_for(facts).test_loading(facts)]
+    if keys:
+        lines.append(f"KEYS = {keys!r}")
+    if keys and sample:
+        lines.append(f"sample = {key_table(sample, facts)}")
     if id_column and sample:
         lines += [
-            f"sample = {read_call(sample, facts)}",
             f"if {id_column!r} not in test.columns:",
             f"    test[{id_column!r}] = sample[{id_column!r}]  # the same rows in the same order",
         ]
+    if id_column:
+        lines.append("keys = test[KEYS]")
+    elif keys:
+        lines.append(f"keys = {key_table(facts.profile.test_file or '', facts)}")
     if ensemble:
         lines += ["weights = blend_weights(parts, target[held])", "prediction = blend(predict(test, weights), weights)"]
     else:
@@ -159,10 +166,10 @@ def writing(facts: Facts, *, ensemble: bool) -> str:
         lines.append("prediction = prediction.clip(1e-8, 1 - 1e-8)  # never quite sure: a sure miss costs without end")
     if form and form.one_for_several:
         lines += [
-            "# Several test rows have the same name, and one prediction is asked for each name: their mean.",
-            f"means = pd.DataFrame(prediction).groupby(test[{id_column!r}].to_numpy()).mean()",
-            f"prediction = means.loc[sample[{id_column!r}]].to_numpy().reshape(-1, *prediction.shape[1:])",
-            "test = sample",
+            "# Several test rows have the same key, and one prediction is asked for each key: their mean.",
+            "means = pd.DataFrame(prediction).groupby([keys[name] for name in KEYS]).mean()",
+            "prediction = means.to_numpy().reshape(-1, *prediction.shape[1:])",
+            "keys = means.index.to_frame(index=False)",
         ]
     decision = metrics.scoring(facts).decision
     if decision == "argmax":
@@ -170,18 +177,16 @@ def writing(facts: Facts, *, ensemble: bool) -> str:
     elif decision != "none":
         fitted = "cross_fitted(parts, target[held])"
         lines.append(f"decided = decide(prediction, fit_decision({fitted}, target[held]))")
-    lines.append("submission = pd.DataFrame()")
-    if id_column:
-        lines.append(f"submission[{id_column!r}] = test[{id_column!r}]")
+    lines.append(f"submission = {'keys.copy()' if keys else 'pd.DataFrame()'}")
     lines += values(facts, columns, decided=decision != "none")
-    if id_column and sample:
+    if keys and sample:
         lines += [
-            f"submission.index, wanted = submission[{id_column!r}].astype(str), sample[{id_column!r}].astype(str)",
-            "if submission.index.is_unique and set(submission.index) == set(wanted):",
-            "    submission = submission.loc[wanted]  # in the sample's order",
+            "written, wanted = (pd.MultiIndex.from_frame(table[KEYS].astype(str)) for table in (keys, sample))",
+            "if written.is_unique and set(written) == set(wanted):",
+            "    submission = submission.iloc[written.get_indexer(wanted)]  # in the sample's order",
         ]
     order = form.columns if form and form.columns else ()
-    if order and set(order) == {*([id_column] if id_column else []), *columns}:
+    if order and set(order) == {*keys, *columns}:
         lines.append(f"submission = submission[{list(order)!r}]")
     lines += [
         'os.makedirs("./final", exist_ok=True)',
@@ -190,6 +195,12 @@ def writing(facts: Facts, *, ensemble: bool) -> str:
         'print(f"Final Validation Performance: {validation_score}")',
     ]
     return "\n".join(lines)
+
+
+def key_table(file: str, facts: Facts) -> str:
+    """The expression that reads the rows' names: of several columns, which may be features too, as they are written."""
+    call = read_call(file, facts)
+    return call if facts.id_columns else f"{call.replace('low_memory=False', 'dtype=str, usecols=KEYS')}[KEYS]"
 
 
 def values(facts: Facts, columns: tuple[str, ...], *, decided: bool) -> list[str]:

@@ -246,7 +246,7 @@ class _Inspection:
         values = submission_values(kind, metric, wide=wide, numeric=target.kind == "numeric")
         if id_column is None and self.train is None and self.sample is None:
             id_column = "id"
-        return submission_format(
+        form = submission_format(
             names.sample,
             id_column,
             targets,
@@ -254,13 +254,19 @@ class _Inspection:
             self.sample.rows if self.sample else self.tables.test_rows,
             self.roles.sample,
             values,
-            one_for_several=self.tables.asks_one_for_several(id_column),
-        ).model_copy(update={"id_as_text": id_column is not None and self.tables.names_rows_in_words(id_column)})
+        )
+        more = {
+            "one_for_several": self.tables.asks_one_for_several(form.key_columns),
+            "id_as_text": id_column is not None and self.tables.names_rows_in_words(id_column),
+        }
+        return form.model_copy(update=more)
 
     def _compare_rows(self, submission: SubmissionFormat) -> None:
         rows = self.tables.test_rows
+        key = " and ".join(submission.key_columns)
+        if len(submission.key_columns) > 1:
+            self.warnings.append(f"the submission names its rows by {key}, as {self.roles.sample} does")
         if submission.one_for_several:
-            key = submission.id_column
             self.warnings.append(
                 f"several rows of {self.roles.test} have the same {key}: the submission holds one prediction for each "
                 f"{key}, in the order of {self.roles.sample}"

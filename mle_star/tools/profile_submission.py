@@ -42,8 +42,6 @@ def submission_format(
     rows: int | None,
     sample_file: str | None,
     values: Values,
-    *,
-    one_for_several: bool,
 ) -> SubmissionFormat:
     """Take the sample's columns; without a sample, the id (where there is one) and the targets."""
     names = tuple(columns) or ((id_column,) if id_column else ()) + tuple(targets)
@@ -56,7 +54,6 @@ def submission_format(
         rows=rows,
         sample_file=sample_file,
         values=values,
-        one_for_several=one_for_several,
     )
 
 

@@ -119,21 +119,28 @@ class TaskTables:
         may_be = find_ids(names, is_id)
         if self.sample is None and test is not None:
             may_be = [name for name in may_be if test.column(name).is_unique]
-        return may_be[0] if may_be else None
+        return may_be[0] if may_be and not self._together(may_be[0]) else None
 
     def names_rows_in_words(self, id_column: str) -> bool:
         """Whether an id is a word such as `NA`, which pandas takes for a missing value."""
         tables = [table for table in (self.test, self.sample) if table is not None and id_column in table.names]
         return any(t.column(id_column).isna().any() and t.as_written(id_column).isin(MISSING[1:]).any() for t in tables)
 
-    def asks_one_for_several(self, key: str | None) -> bool:
+    def _together(self, first: str) -> bool:
+        """Tell whether the sample's first column names its rows only together with others of the test."""
+        if self.sample is None or self.sample.column(first).is_unique:
+            return False
+        names = [name for name in self.sample.names if name in self.test_names]
+        return len(names) > 1 and first in names and row_keys(self.sample, names).is_unique
+
+    def asks_one_for_several(self, names: Sequence[str]) -> bool:
         """Tell whether several test rows have the same key, and the sample names each of these keys once."""
         test, sample = self.test, self.sample
-        if test is None or sample is None or key not in test.names or key not in sample.names:
+        if test is None or sample is None or not names or not {*names} <= {*test.names} & {*sample.names}:
             return False
         if test.rows <= sample.rows:
             return False
-        rows, asked = (table.column(key).astype("str").str.removesuffix(".0") for table in (test, sample))
+        rows, asked = row_keys(test, names), row_keys(sample, names)
         return bool(asked.is_unique and rows.isin(asked).all())
 
     def targets(self, given: Sequence[str], id_column: str | None, description: str) -> tuple[str, ...]:
@@ -236,6 +243,14 @@ class TaskTables:
             f"{column.name} holds numbers that are written for people, such as {shorten(column.dropna().iloc[0])!r}"
         )
         return read
+
+
+def row_keys(table: Table, names: Sequence[str]) -> pd.Index[Any]:
+    """The values of these columns, row by row, as text."""
+    import pandas as pd
+
+    table.load(names)
+    return pd.MultiIndex.from_arrays([table.column(n).astype("str").str.removesuffix(".0") for n in names])
 
 
 def listed(names: Sequence[str], limit: int = 12) -> str:

@@ -81,10 +81,10 @@ def _rows(frame: pd.DataFrame, wanted: SubmissionFormat, brief: TaskBrief) -> li
     problems = []
     if rows is not None and len(frame) != rows:
         problems.append(f"{len(frame):,} rows, but {source} has {rows:,}: predict every row once, drop none")
-    if reference is None or wanted.id_column not in frame.columns:
+    names = wanted.key_columns
+    if reference is None or not set(names) <= set(frame.columns):
         return problems
-    have, want = [label(v) for v in frame[wanted.id_column]], [label(v) for v in reference]
-    name = wanted.id_column
+    have, want, name = _keys(frame, names), _keys(reference, names), " and ".join(names)
     if have == want:
         return problems
     if blank := sum(v is None for v in have):
@@ -99,24 +99,27 @@ def _rows(frame: pd.DataFrame, wanted: SubmissionFormat, brief: TaskBrief) -> li
     return problems or [f"the values of {name} are in another order than in {source}"]
 
 
-def _reference(wanted: SubmissionFormat, brief: TaskBrief) -> tuple[pd.Series[Any] | None, str]:
-    """The ids that are to be predicted, and the file that they come from."""
+def _reference(wanted: SubmissionFormat, brief: TaskBrief) -> tuple[pd.DataFrame | None, str]:
+    """The rows that are to be predicted, and the file that they come from."""
     root, test = Path(brief.task.dataset_path), None if wanted.one_for_several else brief.profile.test_file
     tables = [Table(root, path) for path in (wanted.sample_file, test) if path]
-    source = tables[0].path if tables else "the test set"
-    holding: list[pd.Series[Any]] = []
+    source, names = tables[0].path if tables else "the test set", list(wanted.key_columns)
+    holding: list[tuple[pd.DataFrame, str]] = []
     for table in tables:
         try:
-            if wanted.id_column in table.names:
-                if wanted.id_as_text:
+            if names and set(names) <= set(table.names):
+                if wanted.id_as_text and wanted.id_column in names:
                     table.read_as_text(wanted.id_column, MISSING[1:])
-                holding.append(table.everything()[wanted.id_column].rename(table.path))
+                holding.append((table.everything()[names], table.path))
         except TaskError:
             continue
-    if not holding:
-        return None, source
-    best = max(holding, key=len)
-    return best, str(best.name)
+    return max(holding, key=lambda held: len(held[0]), default=(None, source))
+
+
+def _keys(frame: pd.DataFrame, names: Sequence[str]) -> list[str | None]:
+    """What names each row: a label, or several of them; None where one is missing."""
+    rows = zip(*([label(value) for value in frame[name]] for name in names), strict=True)
+    return [None if None in row else " / ".join(map(str, row)) for row in rows]
 
 
 def _prediction(column: pd.Series[Any], wanted: SubmissionFormat, brief: TaskBrief) -> list[str]:

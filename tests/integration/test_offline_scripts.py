@@ -329,6 +329,23 @@ def test_of_several_test_rows_with_the_same_id_the_predictions_are_averaged(metr
         assert (truth["y"].to_numpy() == written).mean() > 0.7
 
 
+def test_rows_that_several_columns_name_together_are_written_with_all_of_them(tmp_path: Path) -> None:
+    table = pd.DataFrame({"shop": [f"{place % 12:03d}" for place in range(240)], "week": np.arange(240) // 12})
+    table["y"] = table["shop"].astype(float) % 5 + np.random.default_rng(0).normal(scale=0.1, size=240)
+    data = tmp_path / "input"
+    data.mkdir()
+    table[:180].to_csv(data / "train.csv", index=False)
+    table[180:][["shop", "week"]].to_csv(data / "test.csv", index=False)
+    asked = table[180:].sample(frac=1, random_state=0)
+    asked.assign(y=0)[["shop", "week", "y"]].to_csv(data / "sample_submission.csv", index=False)
+    task = Folder(tmp_path, "y", "rmse")
+    ran(task, code(ask("submission", task=task.brief, environment=ENVIRONMENT, script=candidates(task, 1)[0])))
+    assert check_submission(tmp_path / "final" / "submission.csv", task.facts) == []
+    written = pd.read_csv(tmp_path / "final" / "submission.csv", dtype={"shop": str})
+    assert list(written["shop"]) == list(asked["shop"])
+    assert root_mean_squared_error(asked["y"], written["y"]) < 0.5 * asked["y"].std()
+
+
 def test_a_column_that_is_empty_in_the_test_is_not_counted_as_missing_there(tmp_path: Path) -> None:
     table = pd.DataFrame(np.random.default_rng(0).normal(size=(240, 5)), columns=list("abcde"))
     table["y"] = 10 * table["a"] + table["b"]

@@ -142,3 +142,22 @@ def test_of_several_test_rows_with_the_same_id_one_prediction_is_asked_for(
     assert "one prediction for each id" in brief.profile.warnings[0]
     assert check(brief, given()) == []
     assert "40 rows, but sample_submission.csv has 20" in check(brief, given(ids=[*IDS, *IDS]))[0]
+
+
+def test_rows_that_several_columns_name_together_are_held_against_all_of_them(
+    tmp_path: Path, check: Callable[..., list[str]]
+) -> None:
+    brief = task(tmp_path, [float(i) for i in range(40)], "rmse")
+    for file, rows in (("train.csv", 40), ("test.csv", N), ("sample_submission.csv", N)):
+        table = pd.read_csv(tmp_path / file).drop(columns="id")
+        table.insert(0, "shop", [f"{i % 4:02d}" for i in range(rows)])
+        table.insert(1, "week", [i // 4 for i in range(rows)])
+        table.to_csv(tmp_path / file, index=False)
+    brief = inspect_task(brief.task.model_copy(update={"id_column": None}))
+    assert brief.profile.submission is not None
+    assert (brief.task.id_column, brief.profile.submission.key_columns) == (None, ("shop", "week"))
+    assert [column.name for column in brief.profile.columns] == ["shop", "week", "a"]
+    good = pd.read_csv(tmp_path / "sample_submission.csv", dtype=str)
+    assert check(brief, good) == []
+    assert "shop and week are in another order" in check(brief, good[::-1])[0]
+    assert "such as 3 / 9" in "\n".join(check(brief, good.assign(week=[*good["week"][:-1], "9"])))
