@@ -177,6 +177,8 @@ class DataProfile(Frozen):
     labels_key: str | None = None
     """The column that joins the two; without one they have the same rows in the same order."""
     test_file: str | None = None
+    more_test_files: tuple[str, ...] = ()
+    """Further files of the test table, likewise."""
     train_rows: int | None = None
     test_rows: int | None = None
     column_count: int | None = None

@@ -168,7 +168,8 @@ def unused_tables(facts: Facts, text: str) -> list[str]:
     """Tables among the files that are neither the task's own nor read by the script."""
     profile = facts.profile
     sample = profile.submission.sample_file if profile.submission else None
-    own = {profile.train_file, *profile.more_train_files, profile.labels_file, profile.test_file, sample}
+    own = {profile.train_file, *profile.more_train_files, profile.labels_file, sample}
+    own |= {profile.test_file, *profile.more_test_files}
     tables = re.compile(r"\.(csv|tsv|parquet|feather|jsonl|ndjson)(\.(gz|bz2|zip|xz))?$", re.IGNORECASE)
     return [
         file.path

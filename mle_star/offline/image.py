@@ -8,7 +8,7 @@ from mle_star.models.data_models import ImageProfile
 from mle_star.offline.part_recipes import PartRecipes
 from mle_star.offline.recipe import Facts, Family, Idea
 from mle_star.offline.script import constants
-from mle_star.offline.tabular import read_call, shared_columns, training_table
+from mle_star.offline.tabular import read_call, shared_columns, training_table, whole_test
 
 SVM = Family(
     "Support vector machine on gradient histograms",
@@ -141,7 +141,7 @@ class ImageRecipes(PartRecipes):
         images, submission = images_of(facts), facts.profile.submission
         file = facts.profile.test_file or (submission.sample_file if submission else None)
         if file and facts.profile.test_file and images.column:
-            call = table_call(file, facts)
+            call = whole_test(facts, table_call)
             return f'test = {call}\ntest["image path"] = {paths_of("test", images.column, images.test_pattern)}'
         folder = PurePosixPath(images.test_pattern or images.train_pattern).parent
         identifier = identifier_of(facts)
@@ -150,7 +150,9 @@ class ImageRecipes(PartRecipes):
             stems = "[os.path.splitext(os.path.basename(path))[0] for path in paths]"
             table = f'pd.DataFrame({{{identifier!r}: {stems}, "image path": paths}})'
             return f"from glob import glob\n\n{paths}\ntest = {table}"
-        read = table_call(file, facts) if facts.profile.test_file else f"{table_call(file, facts)}[[{identifier!r}]]"
+        read = (
+            whole_test(facts, table_call) if facts.profile.test_file else f"{table_call(file, facts)}[[{identifier!r}]]"
+        )
         return linked("test", f"test = {read}", str(folder), facts)
 
     def features(self, facts: Facts) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from mle_star.offline.parts import frame_part
 from mle_star.offline.reading import Prompt
 from mle_star.offline.recipe import Facts, text_bytes
 from mle_star.offline.script import Script
-from mle_star.offline.tabular import read_call
+from mle_star.offline.tabular import read_call, whole_test
 
 SUBSAMPLING = re.compile(r"^[ \t]*(\w+) = \1\.sample\(n=min\(.*# subsampling.*$", re.MULTILINE)
 ANY_SUBSAMPLING = re.compile(
@@ -153,7 +153,7 @@ def writing(facts: Facts, *, ensemble: bool) -> str:
     if id_column:
         lines.append("keys = test[KEYS]")
     elif keys:
-        lines.append(f"keys = {key_table(facts.profile.test_file or '', facts)}")
+        lines.append(f"keys = {whole_test(facts, key_table)}")
     if ensemble:
         lines += ["weights = blend_weights(parts, target[held])", "prediction = blend(predict(test, weights), weights)"]
     else:

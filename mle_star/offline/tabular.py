@@ -140,7 +140,7 @@ class TabularRecipes:
 
     def test_loading(self, facts: Facts) -> str:
         """Read the test table as the training table was read."""
-        return f"test = {read_call(facts.profile.test_file or 'test.csv', facts)}"
+        return f"test = {whole_test(facts)}"
 
     def features(self, facts: Facts) -> tuple[str, ...]:
         """Cleaning, then what the kinds of columns call for."""
@@ -214,6 +214,12 @@ def training_table(facts: Facts, read: Callable[[str, Facts], str] | None = None
         else:
             lines.append("train[TARGETS] = labels[TARGETS].to_numpy()")
     return "\n".join(lines)
+
+
+def whole_test(facts: Facts, read: Callable[[str, Facts], str] | None = None) -> str:
+    """The expression that reads the test table, one file or several alike, by `read` or else by `read_call`."""
+    profile, read = facts.profile, read or read_call
+    return _one_table([read(file, facts) for file in (profile.test_file or "test.csv", *profile.more_test_files)])
 
 
 def _one_table(calls: list[str]) -> str:

@@ -9,7 +9,7 @@ from mle_star.models.writing import UNSPACED
 from mle_star.offline.part_recipes import PartRecipes
 from mle_star.offline.recipe import Facts, Family, Idea
 from mle_star.offline.script import constants
-from mle_star.offline.tabular import read_call, shared_columns, training_table
+from mle_star.offline.tabular import shared_columns, training_table, whole_test
 
 CLASSIFIERS = (
     Family(
@@ -170,7 +170,7 @@ class TextRecipes(PartRecipes):
 
     def test_loading(self, facts: Facts) -> str:
         """Read the test table as the training table was read."""
-        return f"test = {read_call(facts.profile.test_file or 'test.csv', facts)}"
+        return f"test = {whole_test(facts)}"
 
     def features(self, facts: Facts) -> tuple[str, ...]:
         """Measures of the texts as they were written, then cleaning; codes, names and addresses stay as they are."""

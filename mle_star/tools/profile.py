@@ -91,6 +91,7 @@ class _Inspection:
             labels_file=self.tables.labels.path if self.tables.labels else None,
             labels_key=self.tables.labels_key,
             test_file=self.roles.test,
+            more_test_files=tuple(part.path for part in self.tables.test_parts[1:]),
             train_rows=self.train.rows if self.train else sum(self.tables.class_counts.values()) or None,
             test_rows=self.tables.test_rows,
             column_count=len(self.train.names) if self.train else None,

@@ -36,6 +36,8 @@ class Roles(NamedTuple):
     """A second training table that holds only the target, such as train_labels.csv or y_train.csv."""
     more: tuple[str, ...] = ()
     """Where the training table is cut into several files, the others: train_2, or all of a folder `train`."""
+    more_test: tuple[str, ...] = ()
+    """The same for the test table."""
 
 
 class Folder(NamedTuple):
@@ -143,7 +145,10 @@ def find_roles(folders: list[Folder], columns: Callable[[str], Sequence[str]]) -
         train = rest[0]
     label = next((t for t in labels if t != train), None)
     parts = _series(train, [t for t in tables if t not in labels]) if train else []
-    return Roles(parts[0] if parts else None, test, sample, label, tuple(parts[1:]))
+    tests = _series(test, [t for t in tables if t not in parts]) if test else []
+    tests = [t for t in tests if t == test or set(columns(t)) == set(columns(test or t))]
+    train, test = parts[0] if parts else None, tests[0] if tests else None
+    return Roles(train, test, sample, label, tuple(parts[1:]), tuple(tests[1:]))
 
 
 def _may_play(name: str, beside: int) -> bool:
@@ -152,22 +157,22 @@ def _may_play(name: str, beside: int) -> bool:
     return beside <= MANY or (beside <= MOST_FILES and (_says(stem) is not None or _is_sample(stem)))
 
 
-def _series(train: str, tables: list[str]) -> list[str]:
-    """The training table's files, in order: of the same name but for its numbers, or those of the folder `train`."""
+def _series(table: str, tables: list[str]) -> list[str]:
+    """A table's files, in order: of the same name but for its numbers, or those of the folder `train` or `test`."""
 
     def series(path: str) -> tuple[str, str] | None:
         folder, stem = path.rpartition("/")[0], _stem(path)
         if folder and not _says(stem):
-            return (folder, "") if _part(path) == "train" else None
+            return (folder, "") if _part(path) else None
         return (folder, re.sub(r"\d+", "", stem)) if re.search(r"\d", stem) and "fold" not in stem else None
 
     def in_order(path: str) -> list[tuple[int, str]]:
         return [(int(piece), "") if piece.isdigit() else (0, piece) for piece in re.split(r"(\d+)", path)]
 
-    same = series(train)
+    same = series(table)
     if same is None:
-        return [train]
-    return sorted((t for t in tables if series(t) == same and suffix_of(t) == suffix_of(train)), key=in_order)
+        return [table]
+    return sorted((t for t in tables if series(t) == same and suffix_of(t) == suffix_of(table)), key=in_order)
 
 
 def _stem(path: str) -> str:

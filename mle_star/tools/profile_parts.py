@@ -1,4 +1,4 @@
-"""A training table in several files, and one whose answers stand in a table of their own."""
+"""A table in several files, and a training table whose answers stand in a table of their own."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ class Series(Table):
         return _joined([part.everything() for part in self.parts])
 
 
-def training_table(root: Path, first: str, more: Sequence[str]) -> tuple[Table, list[str]]:
-    """Open the training table, with those further files that have its columns and other rows, and say what is left out.
+def whole_table(root: Path, first: str, more: Sequence[str]) -> tuple[Table, list[str]]:
+    """Open a table, with those further files that have its columns and other rows, and say what is left out.
 
     Raises:
         TaskError: A file cannot be read as a table.
@@ -75,7 +75,7 @@ def training_table(root: Path, first: str, more: Sequence[str]) -> tuple[Table, 
         if set(table.names) != set(parts[0].names):
             continue
         if any(_repeats(part, table) for part in parts):
-            warnings.append(f"{table.path} repeats rows of other training files: it is left out")
+            warnings.append(f"{table.path} repeats rows of the files beside it: it is left out")
         else:
             parts.append(table)
     return (Series(root, parts) if len(parts) > 1 else parts[0]), warnings

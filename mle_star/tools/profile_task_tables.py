@@ -14,7 +14,7 @@ from mle_star.tools.profile_columns import as_numbers, shorten
 from mle_star.tools.profile_files import Folder, Roles, find_roles, inventory, walk
 from mle_star.tools.profile_images import Media, class_counts, find_media, test_files
 from mle_star.tools.profile_modality import measured
-from mle_star.tools.profile_parts import Series, labels_key, training_table
+from mle_star.tools.profile_parts import Series, labels_key, whole_table
 from mle_star.tools.profile_submission import sample_has_id
 from mle_star.tools.profile_tables import Table
 from mle_star.tools.profile_target import Columns, find_ids, find_target, label, missing_words
@@ -35,7 +35,6 @@ class TaskTables:
         self.folders: list[Folder] = list(walk(root))
         self.roles: Roles = find_roles(self.folders, self._columns)
         self.media: Media | None = find_media(self.folders)
-        self.test = self._table(self.roles.test)
         self.sample = self._table(self.roles.sample)
         self.labels: Table | None = None
         """The table of its own that the target was found in, and the column that joins it to the training table."""
@@ -43,7 +42,8 @@ class TaskTables:
         self.target_as_text = False
         """Whether the target is to be read as text, since a plain reading does not give its values."""
         self.warnings: list[str] = []
-        self.train = self._training_table()
+        self.train = self._whole(self.roles.train, self.roles.more)
+        self.test = self._test_table()
 
     def _table(self, path: str | None) -> Table | None:
         return Table(self.root, path) if path else None
@@ -55,19 +55,29 @@ class TaskTables:
         except TaskError:
             return []
 
-    def _training_table(self) -> Table | None:
-        if self.roles.train is None:
+    def _whole(self, first: str | None, more: Sequence[str]) -> Table | None:
+        if first is None:
             return None
-        table, warnings = training_table(self.root, self.roles.train, self.roles.more)
+        table, warnings = whole_table(self.root, first, more)
         self.warnings += warnings
         return table
+
+    def _test_table(self) -> Table | None:
+        """The test's files as one table; the first alone where the sample asks for no more rows than it has."""
+        first = self._table(self.roles.test)
+        if first is not None and self.sample is not None and self.sample.rows == first.rows:
+            return first
+        return self._whole(self.roles.test, self.roles.more_test)
 
     @property
     def train_parts(self) -> Sequence[Table]:
         """The tables that the training rows are cut into."""
-        if isinstance(self.train, Series):
-            return self.train.parts
-        return [self.train] if self.train else []
+        return parts_of(self.train)
+
+    @property
+    def test_parts(self) -> Sequence[Table]:
+        """The tables that the test rows are cut into."""
+        return parts_of(self.test)
 
     @property
     def names(self) -> Columns:
@@ -99,7 +109,7 @@ class TaskTables:
 
     def files(self) -> tuple[FileProfile, ...]:
         """The inventory, with rows, columns and dialect for tables."""
-        tables = {t.path: t for t in (*self.train_parts, self.test, self.sample, self.labels) if t}
+        tables = {t.path: t for t in (*self.train_parts, *self.test_parts, self.sample, self.labels) if t}
         return tuple(measured(self.root, file, tables.get(file.path)) for file in inventory(self.root, self.folders))
 
     def id_column(self, given: str | None) -> str | None:
@@ -243,6 +253,13 @@ class TaskTables:
             f"{column.name} holds numbers that are written for people, such as {shorten(column.dropna().iloc[0])!r}"
         )
         return read
+
+
+def parts_of(table: Table | None) -> Sequence[Table]:
+    """The tables that a table's rows are cut into."""
+    if isinstance(table, Series):
+        return table.parts
+    return [table] if table else []
 
 
 def row_keys(table: Table, names: Sequence[str]) -> pd.Index[Any]:

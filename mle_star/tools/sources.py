@@ -11,9 +11,10 @@ from mle_star.models.syntax import parse
 def sources(profile: DataProfile) -> list[str]:
     """Every file, and folder of files, but the test's and the sample submission."""
     sample = profile.submission.sample_file if profile.submission else None
+    known = (profile.test_file, *profile.more_test_files, sample)
     tests = profile.images.test_pattern.rpartition("/")[0] if profile.images else None
     paths = [file.path for file in profile.files]
-    return [path for path in paths if path not in (profile.test_file, sample) and (not tests or _folder(path) != tests)]
+    return [path for path in paths if path not in known and (not tests or _folder(path) != tests)]
 
 
 def newly_named(profile: DataProfile, before: str, after: str) -> list[str]:

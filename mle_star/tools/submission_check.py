@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mle_star.models.data_models import SubmissionFormat, TargetProfile, TaskBrief
 from mle_star.models.errors import TaskError
 from mle_star.models.writing import MISSING
+from mle_star.tools.profile_parts import Series
 from mle_star.tools.profile_tables import Table
 from mle_star.tools.profile_target import ABOVE_ZERO, NOT_NEGATIVE, label
 
@@ -101,8 +102,11 @@ def _rows(frame: pd.DataFrame, wanted: SubmissionFormat, brief: TaskBrief) -> li
 
 def _reference(wanted: SubmissionFormat, brief: TaskBrief) -> tuple[pd.DataFrame | None, str]:
     """The rows that are to be predicted, and the file that they come from."""
-    root, test = Path(brief.task.dataset_path), None if wanted.one_for_several else brief.profile.test_file
-    tables = [Table(root, path) for path in (wanted.sample_file, test) if path]
+    root, profile = Path(brief.task.dataset_path), brief.profile
+    tables = [Table(root, wanted.sample_file)] if wanted.sample_file else []
+    if profile.test_file and not wanted.one_for_several:
+        parts = [Table(root, path) for path in (profile.test_file, *profile.more_test_files)]
+        tables.append(Series(root, parts) if len(parts) > 1 else parts[0])
     source, names = tables[0].path if tables else "the test set", list(wanted.key_columns)
     holding: list[tuple[pd.DataFrame, str]] = []
     for table in tables:

@@ -302,6 +302,19 @@ def test_features_in_several_files_and_answers_in_one_of_their_own_are_brought_t
     assert root_mean_squared_error(task.test["y"], written["y"]) < 0.4 * task.test["y"].std()
 
 
+def test_test_rows_in_several_files_are_all_predicted_in_the_samples_order(tmp_path: Path) -> None:
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(240, 3)), columns=list("abc"))
+    table["y"] = 10 * table["a"] + table["b"]
+    task = Task(tmp_path, table[:180], table[180:], "y", "rmse")
+    data = tmp_path / "input"
+    hidden = task.test.drop(columns="y")
+    (data / "test.csv").unlink()
+    for number, part in enumerate((hidden[40:], hidden[:40])):
+        part.to_csv(data / f"test_{number}.csv", index=False)
+    written = submitted(task, candidates(task, 1)[0])
+    assert root_mean_squared_error(task.test["y"], written["y"]) < 0.4 * task.test["y"].std()
+
+
 def test_where_the_test_table_names_no_rows_they_are_those_of_the_sample(tmp_path: Path) -> None:
     table = pd.DataFrame(np.random.default_rng(0).normal(size=(240, 3)), columns=list("abc"))
     table["y"] = 10 * table["a"] + table["b"]

@@ -357,6 +357,27 @@ def test_a_training_table_in_several_files_is_one(tmp_path: Path, names: tuple[s
     assert sorted(file.rows or 0 for file in profile.files if file.path in names) == [60, len(train) - 60]
 
 
+@pytest.mark.parametrize("names", [("test_1.csv", "test_2.csv"), ("test/march.csv", "test/april.csv")])
+@pytest.mark.parametrize("sample", [True, False])
+def test_a_test_table_in_several_files_is_one(tmp_path: Path, names: tuple[str, str], sample: bool) -> None:
+    write(tmp_path, table(), sample=sample)
+    test = pd.read_csv(tmp_path / "test.csv")
+    (tmp_path / "test.csv").unlink()
+    (tmp_path / "test").mkdir()
+    for name, part in zip(names, (test[:60], test[60:]), strict=True):
+        part.to_csv(tmp_path / name, index=False)
+    profile = inspect(tmp_path).profile
+    assert {profile.test_file, *profile.more_test_files} == set(names)
+    assert profile.test_rows == len(test)
+
+
+def test_of_two_test_tables_the_sample_may_ask_for_the_first_alone(tmp_path: Path) -> None:
+    write(tmp_path, table())
+    (tmp_path / "test.csv").rename(tmp_path / "test_1.csv")
+    table().assign(id=range(1000, 1300)).drop(columns="y").to_csv(tmp_path / "test_2.csv", index=False)
+    assert inspect(tmp_path).profile.more_test_files == ()
+
+
 def test_a_table_of_the_same_series_but_of_other_columns_is_no_part_of_it(tmp_path: Path) -> None:
     write(tmp_path, table())
     (tmp_path / "train.csv").rename(tmp_path / "train_1.csv")
