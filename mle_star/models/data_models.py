@@ -112,6 +112,10 @@ class TargetProfile(Frozen):
     as_text: bool = False
     """The column is to be read as text: its numbers are written for people, such as `$1,234`, or it has labels such as
     `007` or `NA`, which pandas takes for a number and a missing value: `pandas.read_csv(keep_default_na=False)`."""
+    tags_column: str | None = None
+    """The training column that lists those of `names` that are 1 in a row, where they have no columns of their own."""
+    tags_separator: str | None = None
+    """What stands between the names there."""
 
 
 class SplitProfile(Frozen):

@@ -213,6 +213,9 @@ def training_table(facts: Facts, read: Callable[[str, Facts], str] | None = None
             lines.append(f"train[TARGETS] = labels[TARGETS].reindex(train[{key!r}]{as_text}).to_numpy()")
         else:
             lines.append("train[TARGETS] = labels[TARGETS].to_numpy()")
+    elif profile.target and profile.target.tags_column:
+        told = f"train[{profile.target.tags_column!r}].fillna('').str.get_dummies({profile.target.tags_separator!r})"
+        lines.append(f"train[TARGETS] = {told}.reindex(columns=TARGETS, fill_value=0)")
     return "\n".join(lines)
 
 

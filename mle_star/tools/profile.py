@@ -76,7 +76,12 @@ class _Inspection:
         target = self._with_order(self._with_positives(target, values, id_column, metric), values, metric)
         if target.missing:
             self.warnings.append(f"{target.missing:.1%} of the training rows have no {target.names[0]}")
-        features = self._features(targets, id_column)
+        answers = list(targets)
+        if self.tables.tags is not None:
+            column, separator = self.tables.tags
+            target = target.model_copy(update={"tags_column": column, "tags_separator": separator})
+            answers.append(column)
+        features = self._features(answers, id_column)
         split = self._split(features, id_column, [] if self.tables.labels else values)
         columns, more = self._columns(features, split)
         images = self._images()
@@ -150,7 +155,7 @@ class _Inspection:
         if not found:
             hint, names = HINTS["target"], self.tables.names.train
             self.missing["target"] = hint.replace("not found:", f"not found among {listed(names)}:") if names else hint
-        return found
+        return self.tables.split_tags(found, id_column)
 
     def _folder_target(self, targets: tuple[str, ...]) -> TargetProfile:
         """The target where folders, or the first part of file names, are the classes."""

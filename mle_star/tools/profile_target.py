@@ -106,6 +106,20 @@ def class_columns(asked: Sequence[str], classes: Sequence[str]) -> dict[str, str
     return None
 
 
+SEPARATORS = (" | ", "|", "; ", ";", ", ", ",", " ")
+"""What may stand between the names in a cell that lists several; the longer one first."""
+
+
+def tag_separator(column: pd.Series[Any], names: Sequence[str]) -> str | None:
+    """What stands between the names that a column's cells list; None where they list no more than one, or others."""
+    cells = [str(cell) for cell in column.dropna().unique()]
+    for separator in SEPARATORS:
+        told = {tag for cell in cells for tag in cell.split(separator)}
+        if any(separator in cell for cell in cells) and told <= {*names, ""}:
+            return separator
+    return None
+
+
 def _loose(name: str) -> str:
     text = re.sub(r"[\W_]+", "", str(name)).lower() or str(name)
     return text[:-1] if re.fullmatch(r"\d+0", text) and "." in str(name) else text

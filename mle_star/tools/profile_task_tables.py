@@ -17,7 +17,7 @@ from mle_star.tools.profile_modality import measured
 from mle_star.tools.profile_parts import Series, labels_key, whole_table
 from mle_star.tools.profile_submission import sample_has_id
 from mle_star.tools.profile_tables import Table
-from mle_star.tools.profile_target import Columns, find_ids, find_target, label, missing_words
+from mle_star.tools.profile_target import Columns, find_ids, find_target, label, missing_words, tag_separator
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +41,8 @@ class TaskTables:
         self.labels_key: str | None = None
         self.target_as_text = False
         """Whether the target is to be read as text, since a plain reading does not give its values."""
+        self.tags: tuple[str, str] | None = None
+        """The column whose cells list the target's names, and what stands between them there."""
         self.warnings: list[str] = []
         self.train = self._whole(self.roles.train, self.roles.more)
         self.test = self._test_table()
@@ -204,6 +206,21 @@ class TaskTables:
         self.warnings.append(f"the target is in {table.path}, not in {self.roles.train}: {how}")
         return True
 
+    def split_tags(self, found: tuple[str, ...], id_column: str | None) -> tuple[str, ...]:
+        """The sample's columns in place of a target whose cells list them, such as `red,blue`; else what was found."""
+        names = self.names
+        asked = tuple(n for n in names.sample if n != id_column and n not in names.test)
+        if self.train is None or len(found) != 1 or len(asked) < 2 or found[0] not in names.train:
+            return found
+        separator = tag_separator(self.train.column(found[0]), asked)
+        if separator is None:
+            return found
+        self.tags = found[0], separator
+        self.warnings.append(
+            f"the target's columns are not in {self.roles.train}: each is 1 where {found[0]} lists its name, else 0"
+        )
+        return asked
+
     def _classes_of(self, name: str) -> list[str]:
         """A column's values as text, when they are few enough to be classes."""
         assert self.train is not None
@@ -219,6 +236,11 @@ class TaskTables:
         source = self.labels or self.train
         if source is None:
             return []
+        if self.tags is not None:
+            tagged, separator = self.tags
+            told = source.column(tagged).fillna("").astype("str").str.get_dummies(separator)
+            told = told.reindex(columns=list(targets), fill_value=0)
+            return [told[name] for name in targets]
         source.load(targets)
         if numbers:
             return [self._as_numbers(source.column(name)) for name in targets]

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_diabetes
-from sklearn.metrics import root_mean_squared_error
+from sklearn.metrics import roc_auc_score, root_mean_squared_error
 
 from mle_star.models.data_models import Solution
 from mle_star.tools.blocks import substitute
@@ -340,6 +340,17 @@ def test_of_several_test_rows_with_the_same_id_the_predictions_are_averaged(metr
         assert root_mean_squared_error(truth["y"], written) < 0.7 * truth["y"].std()
     else:
         assert (truth["y"].to_numpy() == written).mean() > 0.7
+
+
+def test_a_target_that_lists_the_samples_columns_is_answered_column_by_column(tmp_path: Path) -> None:
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(240, 3)), columns=list("abc"))
+    truth = (table > 0).set_axis(["red", "dark blue", "green"], axis=1)
+    table["colours"] = [", ".join(row.index[row]) for _, row in truth.iterrows()]
+    task = Task(
+        tmp_path, table[:180], table[180:], "colours", "mean_columnwise_auc_roc", prediction_columns=tuple(truth)
+    )
+    written = submitted(task, candidates(task, 1)[0])
+    assert roc_auc_score(truth[180:], written[truth.columns]) > 0.9
 
 
 def test_rows_that_several_columns_name_together_are_written_with_all_of_them(tmp_path: Path) -> None:

@@ -608,6 +608,26 @@ def test_several_targets_are_found_from_the_sample(tmp_path: Path, values: list[
     assert (brief.task.target, brief.profile.target.kind) == (tuple(names), kind)
 
 
+@pytest.mark.parametrize(("separator", "target"), [(",", None), ("; ", None), (" ", "colours")])
+def test_a_target_whose_cells_list_the_samples_columns_is_as_many_targets(
+    tmp_path: Path, separator: str, target: str | None
+) -> None:
+    names = ("red", "green", "blue")
+    has = RNG(3).random((300, 3)) < 0.5
+    cells = [separator.join(name for name, here in zip(names, row, strict=True) if here) for row in has]
+    frame = table().drop(columns="y").assign(id=range(300), colours=cells)
+    frame[:200].to_csv(tmp_path / "train.csv", index=False)
+    frame[200:].drop(columns="colours").to_csv(tmp_path / "test.csv", index=False)
+    frame.loc[200:, ["id"]].assign(**dict.fromkeys(names, 0.5)).to_csv(tmp_path / "sample_submission.csv", index=False)
+    brief = inspect(tmp_path, evaluation_metric="mean column-wise AUC", target=target)
+    found = brief.profile.target
+    assert found is not None
+    assert (brief.task.target, found.kind, found.tags_column, found.tags_separator) == (
+        names, "multilabel", "colours", separator,
+    )  # fmt: skip
+    assert dict(found.classes) == pytest.approx(dict(zip(names, has[:200].mean(axis=0), strict=True)), abs=1e-3)
+
+
 # --- columns --------------------------------------------------------------------------------------------------------
 
 
