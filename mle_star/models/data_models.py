@@ -162,6 +162,8 @@ class SubmissionFormat(Frozen):
     """An id is a word such as `NA`, which pandas takes for a missing value: `read_csv(keep_default_na=False)`."""
     one_for_several: bool = False
     """Whether several test rows have the same key, and the sample asks for one prediction for each key."""
+    separator: str | None = None
+    """What stands between the labels where a cell lists several, best first."""
 
     @property
     def key_columns(self) -> tuple[str, ...]:

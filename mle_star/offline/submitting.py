@@ -218,9 +218,11 @@ def values(facts: Facts, columns: tuple[str, ...], *, decided: bool) -> list[str
     if not facts.classifies:
         return [f"submission[{columns[0]!r}] = {'decided' if decided else 'prediction'}"]
     if guesses := metrics.ranked_guesses(facts):
+        form = facts.profile.submission
+        separator = json.dumps((form and form.separator) or " ")
         return [
             f"best = np.argsort(-prediction, axis=1, kind='stable')[:, :{guesses}]",
-            f'submission[{columns[0]!r}] = [" ".join(str(classes[place]) for place in row) for row in best]',
+            f"submission[{columns[0]!r}] = [{separator}.join(str(classes[place]) for place in row) for row in best]",
         ]
     if len(columns) > 1:
         return [

@@ -28,7 +28,14 @@ from mle_star.tools.profile_images import profile_images
 from mle_star.tools.profile_modality import find_modality
 from mle_star.tools.profile_split import measure_split
 from mle_star.tools.profile_submission import submission_format, submission_values
-from mle_star.tools.profile_target import check_fit, class_columns, class_shares, decide_type, profile_target
+from mle_star.tools.profile_target import (
+    check_fit,
+    class_columns,
+    class_shares,
+    decide_type,
+    list_separator,
+    profile_target,
+)
 from mle_star.tools.profile_task_tables import TaskTables, listed
 from mle_star.tools.task_folder import read_task_folder
 
@@ -261,10 +268,12 @@ class _Inspection:
             self.roles.sample,
             values,
         )
-        more = {
+        more: dict[str, Any] = {
             "one_for_several": self.tables.asks_one_for_several(form.key_columns),
             "id_as_text": id_column is not None and self.tables.names_rows_in_words(id_column),
         }
+        if self.sample is not None and metric.predicts == "ranking" and len(asked) == 1:
+            more["separator"] = list_separator(self.sample.sample[asked[0]], known)
         return form.model_copy(update=more)
 
     def _compare_rows(self, submission: SubmissionFormat) -> None:

@@ -120,6 +120,15 @@ def tag_separator(column: pd.Series[Any], names: Sequence[str]) -> str | None:
     return None
 
 
+def list_separator(column: pd.Series[Any], names: Sequence[str]) -> str | None:
+    """What stands between the labels that a sample's cells list, which may be none of training's `names`."""
+    cells = {str(cell) for cell in column.dropna().unique()}
+    if cells <= set(names):
+        return None
+    some = (separator for separator in SEPARATORS if any(separator in cell for cell in cells))
+    return tag_separator(column, names) or next(some, None)
+
+
 def _loose(name: str) -> str:
     text = re.sub(r"[\W_]+", "", str(name)).lower() or str(name)
     return text[:-1] if re.fullmatch(r"\d+0", text) and "." in str(name) else text

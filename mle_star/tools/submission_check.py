@@ -134,8 +134,8 @@ def _prediction(column: pd.Series[Any], wanted: SubmissionFormat, brief: TaskBri
     target, name = brief.profile.target, column.name
     if gaps := int(column.isna().sum()):
         return [f"{gaps:,} of {len(column):,} predictions in {name} are missing: every row needs one"]
-    if wanted.values == "labels" and target is not None:
-        return _labels(column, target)
+    if target is not None and (wanted.values == "labels" or wanted.separator):
+        return _labels(column, target, wanted.separator)
     if wanted.values not in ("numbers", "probabilities"):
         return []
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
@@ -160,20 +160,23 @@ def _prediction(column: pd.Series[Any], wanted: SubmissionFormat, brief: TaskBri
     return []
 
 
-def _labels(column: pd.Series[Any], target: TargetProfile) -> list[str]:
-    """Compare labels with the classes of training; 1, 1.0, "1" and True are the same label."""
+def _labels(column: pd.Series[Any], target: TargetProfile, separator: str | None) -> list[str]:
+    """Compare labels, of which a cell may list several, with training's; 1, 1.0, "1" and True are the same label."""
     if target.kind == "multilabel":
         known = {"0", "1"}
     elif target.class_count is not None and target.class_count == len(target.classes):
         known = {_same(name) for name, _ in target.classes}
     else:
         return []
-    unknown = sorted({str(value) for value in column.unique() if _same(label(value) or "")[:60] not in known})
+    cells = [label(value) or "" for value in column.unique()]
+    given = {name for cell in cells for name in (cell.split(separator) if separator else [cell])}
+    unknown = sorted(name for name in given if _same(name)[:60] not in known)
     if not unknown:
         return []
+    listed = f", with {separator!r} between them" if separator else ""
     return [
         f"{len(unknown):,} labels in {column.name} are not among the classes of training, such as {_few(unknown)}; "
-        f"allowed: {_few(sorted(known), 12)}"
+        f"allowed: {_few(sorted(known), 12)}{listed}"
     ]
 
 

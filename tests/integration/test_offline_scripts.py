@@ -353,6 +353,16 @@ def test_a_target_that_lists_the_samples_columns_is_answered_column_by_column(tm
     assert roc_auc_score(truth[180:], written[truth.columns]) > 0.9
 
 
+def test_ranked_labels_stand_apart_as_in_the_sample(tmp_path: Path) -> None:
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(240, 3)), columns=list("abc"))
+    table["y"] = np.select([table["a"] > 0.5, table["a"] < -0.5], ["item one", "item two"], "item three")
+    task = Task(tmp_path, table[:180], table[180:], "y", "map@2")
+    file = tmp_path / "input" / "sample_submission.csv"
+    pd.read_csv(file).assign(y="item one|item two").to_csv(file, index=False)
+    written = submitted(task, candidates(task, 1)[0])["y"].str.split("|", expand=True)
+    assert (written[0].to_numpy() == task.test["y"].to_numpy()).mean() > 0.8
+
+
 def test_rows_that_several_columns_name_together_are_written_with_all_of_them(tmp_path: Path) -> None:
     table = pd.DataFrame({"shop": [f"{place % 12:03d}" for place in range(240)], "week": np.arange(240) // 12})
     table["y"] = table["shop"].astype(float) % 5 + np.random.default_rng(0).normal(scale=0.1, size=240)

@@ -161,3 +161,18 @@ def test_rows_that_several_columns_name_together_are_held_against_all_of_them(
     assert check(brief, good) == []
     assert "shop and week are in another order" in check(brief, good[::-1])[0]
     assert "such as 3 / 9" in "\n".join(check(brief, good.assign(week=[*good["week"][:-1], "9"])))
+
+
+@pytest.mark.parametrize("separator", ["|", ", ", ";"])
+def test_labels_in_a_list_are_known_ones_and_stand_apart_as_in_the_sample(
+    tmp_path: Path, check: Callable[..., list[str]], separator: str
+) -> None:
+    brief = task(tmp_path, ["item a", "item b", "item c"], "MAP@2", {"y": separator.join(["item a", "item b"])})
+    assert brief.profile.submission is not None
+    assert brief.profile.submission.separator == separator
+    assert check(brief, given(separator.join(["item c", "item a"]))) == []
+    assert (
+        f"such as item c item a; allowed: item a, item b, item c, with {separator!r}"
+        in check(brief, given("item c item a"))[0]
+    )
+    assert "such as item d" in check(brief, given(separator.join(["item c", "item d"])))[0]
