@@ -174,7 +174,7 @@ def write_ensemble(facts: Facts, scripts: list[str], way: Combination) -> str:
             (f"Solution {number}", as_function(rest, f"solution_{number}", result.replace("CLASSES", "classes")))
         )
     first = Script.parse(scripts[0])
-    settings = "\n".join(re.findall(r"^(?:SPLIT_SEED|TARGETS) = .*$", first["Settings"], re.MULTILINE))
+    settings = "\n".join(re.findall(r"^(?:SPLIT_SEED|TARGETS|QUANTILE) = .*$", first["Settings"], re.MULTILINE))
     order = sorted(
         imports, key=lambda line: (not re.match(r"(import os|from types)", line), line.startswith("from"), line)
     )

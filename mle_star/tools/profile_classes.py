@@ -14,7 +14,7 @@ YES = frozenset({
 })
 NO = frozenset({
     "no", "n", "not", "non", "false", "f", "negative", "neg", "without", "nein", "kein", "keine", "nej", "nee", "não",
-    "nao", "нет", "нi", "ні", "nie", "ne", "hayır", "否", "いいえ", "아니요",
+    "nao", "нет", "ні", "nie", "ne", "hayır", "否", "いいえ", "아니요",
 })
 # fmt: on
 OF_ONE_CLASS = re.compile(r"f1|f\d+(\.\d+)?|precision|recall|specificity|jaccard|dice")

@@ -1,5 +1,6 @@
 """What scripts compute as their score, beside the definitions."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,11 @@ from graphs.pipeline import remarks
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.metrics import recognise, resolve_metric
 from mle_star.offline import metrics
+from mle_star.offline.ensembling import COMBINATIONS, write_ensemble
+from mle_star.offline.frame import write_script
+from mle_star.offline.library import recipes_for
 from mle_star.offline.parts import frame_part
+from mle_star.offline.reading import read_environment, read_facts
 from mle_star.offline.recipe import Facts
 from tests.unit.offline.simulate import Task
 
@@ -105,3 +110,12 @@ def test_a_run_tells_what_is_odd_and_what_stands_in(tmp_path: Path) -> None:
     assert odd == "columns of training that the test lacks: weight"
     assert near == "the embedded model can't compute wmae: its scores are mae"
     assert remarks(MLEStarConfig(model_provider="ollama"), brief) == (odd,)
+
+
+def test_an_ensemble_knows_the_quantile_too(tmp_path: Path) -> None:
+    table = pd.DataFrame({"x": np.arange(300.0), "y": np.arange(300.0) % 7 + 0.5})
+    facts = read_facts(Task(tmp_path, table[:200], table[200:], "y", "pinball loss at 0.9").brief, read_environment(""))
+    recipes = recipes_for(facts)
+    scripts = [write_script(facts, recipes, (family,), 0, 0) for family in recipes.families(facts)[:2]]
+    text = write_ensemble(facts, scripts, COMBINATIONS[0])
+    assert len(re.findall(r"^ *QUANTILE = 0\.9$", text, re.MULTILINE)) == 3
