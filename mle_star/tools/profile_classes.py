@@ -27,8 +27,14 @@ BEFORE = re.compile(
 )
 """What stands before the positive class in a sentence."""
 AFTER = re.compile(
-    r"(?i)[`'\"*’”»]*\s*(?:\((?:1|(?:the )?positive\b)|=\s*1\b|(?:is|are|as|being|counts as) (?:the )?positive\b)"
+    r"(?i)[`'\"*’”»]*\s*(?:\((?:1|(?:the )?positive\b)|=\s*1\b|(?:is|are|as|being|counts as) (?:the )?positive\b|"
+    r"(?:probabilit|likelihood|risk\b))"
 )
+NEAR = re.compile(
+    r"(?i)[\s:=]*(?:\b(?:of|for|that|it|he|she|they|will|to|be|being|is|are|was|has|have|the|an?|class|label|der|die|des|de)\b"
+    r"\s*)*[`'\"*‘“«]*"
+)
+"""What may stand between such words and the class that they are of."""
 """What stands after it."""
 OTHER_MEANT = re.compile(
     r"(?i)\b(?:not|rather than|instead of|no longer|nicht|never)\s+(?:(?:be|being|a|an|the)\s+)?\W*$"
@@ -130,22 +136,30 @@ def _told(labels: Sequence[str], description: str) -> str | None:
     """The class that the description calls the positive one, by its label or by what it says that the label means."""
     named = {label: _mention(label) for label in labels}
     for label in labels:
-        found = re.search(rf"(?<!\w){re.escape(label)}{MEANING}", description)
-        if found and not any(re.search(_mention(other), found["meaning"]) for other in labels):
-            named[label] += rf"|{_mention(' '.join(found['meaning'].split()))}"
+        bare = re.escape(label)
+        found = re.search(rf"(?<!\w){bare}{MEANING}|\b(?P<before>[^\W\d_]{{3,}})\s*[=(]\s*\W?{bare}\b", description)
+        meaning = " ".join((found["meaning"] or found["before"]).split()) if found else ""
+        if meaning and not any(re.search(_mention(other), meaning) for other in labels):
+            named[label] += rf"|{_mention(meaning)}"
     for sentence in re.split(r"(?<=[.!?;])\s+|\n{2,}|\n\s*[-*+]\s", description):
         mentions = sorted(_mentions(named, sentence))
         for cue in BEFORE.finditer(sentence):
             after = [mention for mention in mentions if mention.start >= cue.end()]
-            if not after or (len(after) > 1 and JOINED.fullmatch(sentence[after[0].end : after[1].start])):
-                continue
-            if OTHER_MEANT.search(sentence[: after[0].start]):
-                return next(label for label in labels if label != after[0].label)
-            return after[0].label
+            meant = [_meant(mention, labels, sentence) for mention in after]
+            side_by_side = len(after) > 1 and JOINED.fullmatch(sentence[after[0].end : after[1].start])
+            near = after and NEAR.fullmatch(sentence[cue.end() : after[0].start]) and not side_by_side
+            if near or len(set(meant)) == 1:
+                return meant[0]
         for mention in mentions:
             if AFTER.match(sentence[mention.end :]):
                 return mention.label
     return None
+
+
+def _meant(mention: _Mention, labels: Sequence[str], sentence: str) -> str:
+    """The class that is meant where one of two is named: after `not` or `rather than` it is the other."""
+    other = OTHER_MEANT.search(sentence[: mention.start]) is not None
+    return next(label for label in labels if (label == mention.label) != other)
 
 
 class _Mention(NamedTuple):
@@ -163,9 +177,13 @@ def _mentions(named: Mapping[str, str], text: str) -> Iterator[_Mention]:
 
 
 def _mention(label: str) -> str:
-    """The pattern of a label in prose; what may be another word there counts where it is quoted or called a class."""
+    """The pattern of a label in prose, where a longer word may have another ending.
+
+    What may be another word there counts where it is quoted or called a class.
+    """
     if len(label) > 2 and label.lower() not in YES | NO and not label.isdigit():
-        return _form(label)
+        stem = re.sub(r"(?<=\w{4})(?:ed|d|ing|s)$", "", label)
+        return rf"(?i:(?<!\w){re.escape(stem)}\w*)" if len(label) > 4 and " " not in label else _form(label)
     form = re.escape(label)
     return (
         rf"(?:(?<=[`'\"‘“«*])|(?i:(?<=\bclass )|(?<=\blabel )|(?<=\bklasse )|(?<=\bclase )|(?<=\bclasse ))){form}(?!\w)"
