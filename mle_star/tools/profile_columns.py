@@ -28,6 +28,11 @@ DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?([T ]\d{1,2}:\d{2}.*)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})( \d{1,2}:\d{2}.*)?"
     r"|\d{1,2}[- ][A-Za-z]{3,9}[- ]\d{2,4}.*|(\w{3,9},? )?[A-Za-z]{3,9} \d{1,2},? \d{4}.*"
 )
+EPOCHS = (631_152_000, 4_102_444_800)
+"""1990 and 2100, in seconds since 1970."""
+EPOCH_WORD = re.compile(
+    r"(^|[_\W])(?i:time\w*|\w*time|\w*stamp|\w*date|ts|dt|at|on|when|epoch|unix)($|[_\W\d])|[a-z](At|On|Time|Date|TS|Ts)\b"
+)
 FILE = re.compile(
     r".*\.(png|jpe?g|tiff?|bmp|gif|webp|wav|mp3|flac|ogg|aiff?|m4a|dcm|npy|txt|json|csv|mp4|avi|pdf)", re.I
 )
@@ -99,7 +104,7 @@ def column_kind(column: pd.Series[Any]) -> Kind:
             return "boolean"
         if is_counter(column):
             return "id"
-        return "date" if _is_day_number(values) else "numeric"
+        return "date" if _is_day_number(values) or _is_epoch(values, days=2) else "numeric"
     if isinstance(values.dtype, pd.CategoricalDtype):
         return "category"
     return _text_kind(values, unique)
@@ -156,7 +161,7 @@ def is_counter(column: pd.Series[Any]) -> bool:
 
 
 def as_times(values: pd.Series[Any]) -> pd.Series[Any] | None:
-    """Read dates in any usual form, also 20240131; None unless nearly all of them are."""
+    """Read dates in any usual form, also 20240131 and seconds since 1970; None unless nearly all of them are."""
     import warnings
 
     import pandas as pd
@@ -164,8 +169,11 @@ def as_times(values: pd.Series[Any]) -> pd.Series[Any] | None:
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
         times: pd.Series[Any] = values
     elif pd.api.types.is_numeric_dtype(values.dtype):
-        whole = pd.to_numeric(values).astype("Int64").astype("string")
-        times = pd.to_datetime(whole, format="%Y%m%d", errors="coerce")
+        if _is_epoch(values):
+            times = pd.to_datetime(values, unit=_unit(values), errors="coerce")
+        else:
+            whole = pd.to_numeric(values).astype("Int64").astype("string")
+            times = pd.to_datetime(whole, format="%Y%m%d", errors="coerce")
     else:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -205,6 +213,21 @@ def _is_day_number(values: pd.Series[Any]) -> bool:
     if not ((few >= 19000101) & (few <= 21001231)).all() or (few % 1 != 0).any():
         return False
     return as_times(few) is not None
+
+
+def _is_epoch(values: pd.Series[Any], days: int = 0) -> bool:
+    """Tell whether numbers are times since 1970: whole, from 1990 to 2100, over some days, in a column named so."""
+    known = values.dropna()
+    if known.empty or not EPOCH_WORD.search(str(values.name)) or known.min() < EPOCHS[0] or (known % 1 != 0).any():
+        return False
+    seconds = known / {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}[_unit(known)]
+    return bool(seconds.between(*EPOCHS).all() and seconds.max() - seconds.min() >= days * 86_400)
+
+
+def _unit(epochs: pd.Series[Any]) -> Literal["s", "ms", "us", "ns"]:
+    """The unit of times since 1970, by their size: seconds have up to ten digits."""
+    digits = len(str(int(epochs.max())))
+    return "s" if digits <= 10 else "ms" if digits <= 13 else "us" if digits <= 16 else "ns"
 
 
 def _spread(values: pd.Series[Any], count: int = PEEK) -> pd.Series[Any]:

@@ -510,3 +510,17 @@ def test_a_row_that_is_named_na_keeps_its_name(tmp_path: Path) -> None:
     assert list(pd.read_csv(file, keep_default_na=False)["code"]) == list(task.test["code"])
     file.write_text(file.read_text().replace("\nNA,", "\n,"))
     assert check_submission(file, task.facts) != []
+
+
+@pytest.mark.parametrize("written", ["milliseconds", "offsets"])
+def test_the_hour_of_a_time_is_read(written: str, tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    minutes, east = generator.integers(0, 60 * 24 * 300, 480), generator.integers(-8, 9, 480)
+    times = pd.Timestamp("2022-05-01") + pd.to_timedelta(minutes, unit="min")
+    told = [f"{time.isoformat()}{hours:+03}:00" for time, hours in zip(times, east, strict=True)]
+    table = pd.DataFrame({"created_at": minutes * 60_000 + 1_651_363_200_000 if written == "milliseconds" else told})
+    table["y"] = np.abs(times.hour - 12) + generator.normal(size=480) / 10
+    task = Task(tmp_path, table[:360], table[360:], "y", "rmse")
+    assert [column.kind for column in task.facts.profile.columns] == ["date"]
+    answers = submitted(task, candidates(task, 1)[0])
+    assert root_mean_squared_error(task.test["y"], answers["y"]) < 0.3 * task.test["y"].std()

@@ -729,6 +729,19 @@ def test_a_row_number_beside_words_in_the_test_is_not_trusted(tmp_path: Path) ->
     assert inspect(tmp_path).profile.split.untrusted == ("admitted",)
 
 
+@pytest.mark.parametrize(
+    ("name", "unit", "kind"),
+    [("created_at", 1, "date"), ("ts", 10**9, "date"), ("eventTime", 1_000, "date"), ("revenue", 1, "numeric")],
+)
+def test_seconds_since_1970_are_a_date_in_a_column_that_is_named_after_time(
+    name: str, unit: int, kind: str, tmp_path: Path
+) -> None:
+    times = RNG(5).integers(1_600_000_000, 1_690_000_000, 300) * unit
+    columns = inspect(write(tmp_path, table(**{name: times}))).profile.columns
+    assert columns[-1].kind == kind
+    assert kind != "date" or str(columns[-1].minimum).startswith("2020-")
+
+
 @pytest.mark.parametrize("style", ["%Y-%m-%d", "%d/%m/%Y", "%Y%m%d", "%Y-%m-%d %H:%M:%S"])
 def test_later_dates_in_the_test_are_a_split_in_time(tmp_path: Path, style: str) -> None:
     days = pd.date_range("2015-01-01", periods=900, freq="19h")
