@@ -190,7 +190,7 @@ NUMBERS_FOUND = """\
 NUMERIC = []  # columns of which nearly all values are numbers, written as numbers or as text
 for name in train.columns.difference(TARGETS + DROP + DATES + TEXTS):
     known = train[name].dropna()
-    known = known.sample(min(len(known), 10_000), random_state=SEED)
+    known = known[:: 1 + len(known) // 10_000]  # as many tell it as well as all
     if not pd.api.types.is_bool_dtype(known) and as_numbers(known).notna().mean() > 0.9:
         NUMERIC.append(name)"""
 
