@@ -75,8 +75,10 @@ class _Inspection:
             raise MissingFacts(("evaluation_metric",))
         numbers = self.task.task_type == "regression" or (self.task.task_type is None and metric.predicts == "values")
         values = self.tables.target_values(targets, self.task.description, numbers=numbers)
-        kind = decide_type(self.task.task_type, values, metric) if values else self.task.task_type or "classification"
+        kind = self.task.task_type or "classification"
         if values:
+            asks_numbers = self.tables.asks_numbers(id_column)
+            kind = decide_type(self.task.task_type, values, metric, asks_numbers=asks_numbers)
             check_fit(kind, values, metric)
         target = profile_target(kind, values) if values else self._folder_target(targets)
         target = target.model_copy(update={"as_text": self.tables.target_as_text})
@@ -252,8 +254,7 @@ class _Inspection:
     def _submission(
         self, id_column: str | None, targets: Sequence[str], target: TargetProfile, kind: Any, metric: Metric
     ) -> SubmissionFormat:
-        names = self.tables.names
-        asked = [n for n in names.sample if n != id_column and n not in names.test]
+        names, asked = self.tables.names, self.tables.asked(id_column)
         known = [name for name, _ in target.classes]
         wide = target.kind in ("binary", "multiclass") and len(asked) > 1 and class_columns(asked, known) is not None
         values = submission_values(kind, metric, wide=wide, numeric=target.kind == "numeric")

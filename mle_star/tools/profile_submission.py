@@ -59,7 +59,7 @@ def submission_format(
 
 def submission_values(kind: TaskType, metric: Metric, *, wide: bool, numeric: bool) -> Values:
     """Tell what a prediction is: a label, a probability or a number."""
-    if metric.predicts == "ranking" or kind == "other":
+    if kind == "other" or (metric.predicts == "ranking" and not numeric):
         return "unknown"
     if wide:
         return "probabilities"

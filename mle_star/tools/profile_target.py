@@ -25,6 +25,8 @@ ABOVE_ZERO = {"poisson_deviance", "gamma_deviance"}
 """Metrics that take no prediction of 0 or less."""
 RANKED_CLASSES = {"map", "mrr", "ndcg", "hit_rate", "accuracy", "error_rate", "recall"}
 """Metrics that judge a ranking of classes, of which one is true."""
+RANKS_ROWS = {"ndcg", "map", "mrr"}
+"""Metrics that judge a ranking of rows as well, where a row's relevance is asked for: a grade for ndcg, else 0 or 1."""
 RANKS_AMOUNTS = {"gini"}
 """Metrics of a ranking that take an amount, such as a loss, as well as two classes."""
 FREE_LABELS = {"dice", "jaccard", "exact_match", "hamming_loss"}
@@ -143,8 +145,12 @@ def _common(names: list[str]) -> str:
     return cut[0] if cut else start
 
 
-def decide_type(given: TaskType | None, columns: Sequence[pd.Series[Any]], metric: Metric | None) -> TaskType:
+def decide_type(
+    given: TaskType | None, columns: Sequence[pd.Series[Any]], metric: Metric | None, *, asks_numbers: bool = False
+) -> TaskType:
     """Classes or numbers: the target decides, and the metric where the target could be either.
+
+    `asks_numbers` tells that the sample submission's predictions are numbers.
 
     Raises:
         TaskError: The given type, or the metric, cannot go with the target.
@@ -160,6 +166,9 @@ def decide_type(given: TaskType | None, columns: Sequence[pd.Series[Any]], metri
     if metric is not None and metric.predicts in ("labels", "probabilities") and metric.name not in FREE_LABELS:
         return "classification"
     ranked = metric is not None and metric.predicts == "ranking" and metric.name.split("@")[0]
+    graded = ranked == "ndcg" or all(column.nunique() <= 2 for column in columns)
+    if ranked in RANKS_ROWS and graded and asks_numbers and nature in ("numbers", "few numbers"):
+        return "regression"
     if ranked in RANKED_CLASSES and (nature in ("words", "few numbers") or ranked == "map"):
         return "classification"
     if metric is not None and metric.predicts == "values" and nature != "words":

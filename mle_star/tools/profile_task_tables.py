@@ -206,11 +206,20 @@ class TaskTables:
         self.warnings.append(f"the target is in {table.path}, not in {self.roles.train}: {how}")
         return True
 
+    def asked(self, id_column: str | None) -> tuple[str, ...]:
+        """The sample's columns of predictions."""
+        names = self.names
+        return tuple(n for n in names.sample if n != id_column and n not in names.test)
+
+    def asks_numbers(self, id_column: str | None) -> bool:
+        """Tell whether the sample's predictions are numbers."""
+        asked = self.asked(id_column)
+        return self.sample is not None and all(self.sample.sample[n].dtype.kind in "iuf" for n in asked)
+
     def split_tags(self, found: tuple[str, ...], id_column: str | None) -> tuple[str, ...]:
         """The sample's columns in place of a target whose cells list them, such as `red,blue`; else what was found."""
-        names = self.names
-        asked = tuple(n for n in names.sample if n != id_column and n not in names.test)
-        if self.train is None or len(found) != 1 or len(asked) < 2 or found[0] not in names.train:
+        asked = self.asked(id_column)
+        if self.train is None or len(found) != 1 or len(asked) < 2 or found[0] not in self.train.names:
             return found
         separator = tag_separator(self.train.column(found[0]), asked)
         if separator is None:

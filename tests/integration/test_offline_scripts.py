@@ -353,6 +353,14 @@ def test_a_target_that_lists_the_samples_columns_is_answered_column_by_column(tm
     assert roc_auc_score(truth[180:], written[truth.columns]) > 0.9
 
 
+def test_rows_that_are_ranked_by_their_grade_are_given_numbers(tmp_path: Path) -> None:
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(240, 3)), columns=list("abc"))
+    table["y"] = np.digitize(table["a"], [-1, 0, 1])
+    task = Task(tmp_path, table[:180], table[180:], "y", "ndcg@10")
+    written = submitted(task, candidates(task, 1)[0])
+    assert np.corrcoef(task.test["y"], written["y"])[0, 1] > 0.8
+
+
 def test_ranked_labels_stand_apart_as_in_the_sample(tmp_path: Path) -> None:
     table = pd.DataFrame(np.random.default_rng(0).normal(size=(240, 3)), columns=list("abc"))
     table["y"] = np.select([table["a"] > 0.5, table["a"] < -0.5], ["item one", "item two"], "item three")

@@ -582,6 +582,27 @@ def test_grades_in_words_are_put_in_order_where_the_metric_counts_it(
     assert not accuracy.target.order
 
 
+@pytest.mark.parametrize(
+    ("metric", "grades", "shown", "kind"),
+    [
+        ("NDCG@10", 4, 0.0, "regression"),
+        ("NDCG@10", 4, "0 1 2", "classification"),
+        ("MAP@10", 2, 0.5, "regression"),
+        ("MAP@10", 9, 0, "classification"),
+    ],
+)
+def test_a_ranking_of_rows_is_answered_with_numbers(
+    tmp_path: Path, metric: str, grades: int, shown: Any, kind: str
+) -> None:
+    write(tmp_path, table().assign(y=np.arange(300) % grades))
+    sample = pd.read_csv(tmp_path / "sample_submission.csv")
+    sample.assign(y=shown).to_csv(tmp_path / "sample_submission.csv", index=False)
+    brief = inspect(tmp_path, evaluation_metric=metric)
+    assert brief.profile.submission is not None
+    assert brief.task.task_type == kind
+    assert brief.profile.submission.values == ("numbers" if kind == "regression" else "unknown")
+
+
 def test_a_wide_sample_means_one_probability_per_class(tmp_path: Path) -> None:
     frame = table()
     frame["y"] = RNG(1).choice(["Adelie", "Gentoo", "Chinstrap"], len(frame))

@@ -89,6 +89,7 @@ def test_a_valid_submission_has_no_problems(
         ([float(i) for i in range(40)], "rmsle", given(-1), "negative"),
         ([0.0, 1.0, 2.0, 2.5, *map(float, range(30, 60))], "mean Poisson deviance", given(0), "not above 0"),
         ([float(i) for i in range(40)], "rmse", given("high"), "'high'"),
+        ([0, 1, 2, 3], "NDCG@10", given("1 2 0 3"), "numbers are expected"),
     ],
 )
 def test_what_is_wrong_is_told(
