@@ -12,6 +12,8 @@ from mle_star.tools.budget import PATHS_SHARE, SHARES
 
 SUBMISSION_TAKES, AT_MOST = 3.0, 8.0
 """Times as long as its solution's script: it validates once more, and fits several seeds to all rows."""
+EARLY = 0.8
+"""Share of the time that is left which an early submission may take while there is none."""
 MARGIN, STOPPED = 1.2, 2.0
 """What is foretold, and what a script that was stopped would have taken, beside what was seen."""
 
@@ -48,7 +50,7 @@ class Clock:
 
         Where scripts take long for the limit, the submission has the time that its script will take by all that is
         known, up to half of the limit; the other phases share what is left. While there is no submission, an early one
-        may outlast the search by half of the time that is left: a run must not end without.
+        may take most of the time that is left: a run must not end without, and it may well be the last.
         """
         share = SHARES.get(step.partition(".")[0], PATHS_SHARE)
         if self.stopped and share < 1:
@@ -61,7 +63,7 @@ class Clock:
         search = min(search, max(self._limit / 2, self._limit - self._submission_takes * self.final_script))
         left = search * share / SHARES["ensemble"] - self.elapsed
         early = phase_of(step) == "submission"
-        return left if self.safe or not early else max(left, (self._limit - self.elapsed) / 2)
+        return left if self.safe or not early else max(left, EARLY * (self._limit - self.elapsed))
 
     @property
     def final_script(self) -> float:

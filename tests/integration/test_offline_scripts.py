@@ -401,7 +401,7 @@ def test_a_column_that_is_empty_in_the_test_is_not_counted_as_missing_there(tmp_
 @pytest.mark.parametrize("solutions", [1, 2])
 @pytest.mark.parametrize(
     ("takes", "rows"),
-    [("1e-9", ["800"]), ("9", ["500"]), ("9 * (step.__name__ == model)", ["500", "800"])],  # 500 are validated on
+    [("1e-9", ["800"]), ("9", ["125"]), ("9 * (step.__name__ == model)", ["125", "800"])],  # 500 are validated on
     ids=["quick", "slow", "one of each"],
 )
 def test_of_many_rows_each_model_has_as_many_in_the_last_fit_as_the_time_allows(

@@ -283,7 +283,7 @@ async def test_each_phase_leaves_time_for_those_after_it(
     assert run.clock.left(step_name) == share * 1_000
 
 
-@pytest.mark.parametrize(("seconds", "left"), [(1, 750), (400, 500)])
+@pytest.mark.parametrize(("seconds", "left"), [(1, 800), (400, 800)])
 async def test_an_early_submission_may_outlast_the_search_while_there_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, left: float
 ) -> None:
@@ -293,7 +293,7 @@ async def test_an_early_submission_may_outlast_the_search_while_there_is_none(
     run.clock.scored("p1.merge1", seconds)
     assert run.clock.left("p1.submission") == pytest.approx(left)
     now.append(600.0)
-    assert run.clock.left("p1.submission") == 200  # and as much for the last one
+    assert run.clock.left("p1.submission") == pytest.approx(320)
     run.clock.safe = True
     assert run.clock.left("p1.submission") == run.clock.left("p1.t0.k0") <= 150
     run.clock.safe, run.clock.stopped = False, True
