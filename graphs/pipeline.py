@@ -13,10 +13,6 @@ from mle_star import __version__
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import TaskBrief, Usage
 from mle_star.models.state import PathInput, PathOutput, PathState, PipelineInput, PipelineOutput, PipelineState
-from mle_star.offline.metrics import stand_in
-from mle_star.offline.reading import read_facts
-from mle_star.offline.recipe import Environment
-from mle_star.tools.brief import render_brief
 from mle_star.tools.preflight import check_isolation
 from mle_star.tools.run import Run
 
@@ -75,8 +71,10 @@ def remarks(config: MLEStarConfig, brief: TaskBrief) -> tuple[str, ...]:
     odd = brief.profile.warnings
     if config.model_spec("candidate_evaluator").provider != "offline":
         return odd
-    near = stand_in(read_facts(render_brief(brief), Environment()))
-    return (*odd, f"the embedded model can't compute {brief.metric.name}: its scores are {near}") if near else odd
+    from mle_star.offline.remarks import remark
+
+    said = remark(brief)
+    return (*odd, said) if said else odd
 
 
 def each_path(state: PipelineState, runtime: Runtime[MLEStarConfig]) -> list[Send]:

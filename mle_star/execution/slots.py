@@ -68,7 +68,7 @@ class _Waiting:
 
 
 class Slots:
-    """The shares of one machine, dealt out to all runs in turn, to an urgent script of a run first."""
+    """The shares of one machine, dealt to all runs in turn; within a run urgent first, then first come first served."""
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine

@@ -9,7 +9,7 @@ from typing import Any, cast
 import yaml
 from pydantic import ValidationError
 
-from mle_star.models.data_models import DataProfile
+from mle_star.models.data_models import DataProfile, TaskType
 from mle_star.models.metric import Metric
 from mle_star.offline.recipe import TEXT_A_SECOND, Environment, Facts, text_bytes
 
@@ -144,14 +144,10 @@ def read_facts(task: str, environment: Environment) -> Facts:
         metric = Metric.model_validate(dump.get("metric") or {"name": "unknown", "maximize": True})
     except ValidationError as error:
         raise ValueError(f"the task's yaml block does not describe a task: {error}") from error
-    kind = profile.target.kind if profile.target else "numeric"
-    task_type = dump.get("task_type") or "other"
-    if task_type == "other":
-        task_type = "regression" if kind == "numeric" else "classification"
     heading = re.search(r"^#+\s*(.+)$", task, re.MULTILINE)
     title = heading[1].strip() if heading else (profile.train_file or "a task")
     return Facts(
-        task_type=cast(Any, task_type),
+        task_type=task_type_of(dump.get("task_type"), profile),
         modality=str(dump.get("data_modality") or "tabular"),
         metric=metric,
         profile=profile,
@@ -159,6 +155,13 @@ def read_facts(task: str, environment: Environment) -> Facts:
         max_rows=min(most_rows(profile), rows_in(environment.pace, profile)),
         title=title.replace('"', "'").replace("\\", "/")[:80],
     )
+
+
+def task_type_of(told: str | None, profile: DataProfile) -> TaskType:
+    """What is learnt: as told, or else by the target."""
+    if told and told != "other":
+        return cast(TaskType, told)
+    return "classification" if profile.target and profile.target.kind != "numeric" else "regression"
 
 
 def _number(text: str) -> float | None:

@@ -25,17 +25,11 @@ from mle_star.tools.profile_classes import COUNTS_ORDER, OF_ONE_CLASS, class_ord
 from mle_star.tools.profile_columns import profile_columns
 from mle_star.tools.profile_files import sealed
 from mle_star.tools.profile_images import profile_images
+from mle_star.tools.profile_labels import class_shares, list_separator
 from mle_star.tools.profile_modality import find_modality
 from mle_star.tools.profile_split import measure_split
 from mle_star.tools.profile_submission import submission_format, submission_values
-from mle_star.tools.profile_target import (
-    check_fit,
-    class_columns,
-    class_shares,
-    decide_type,
-    list_separator,
-    profile_target,
-)
+from mle_star.tools.profile_target import check_fit, class_columns, decide_type, profile_target
 from mle_star.tools.profile_task_tables import TaskTables, listed
 from mle_star.tools.task_folder import read_task_folder
 
@@ -189,8 +183,8 @@ class _Inspection:
         """Say which of two classes is the positive one, and warn where it had to be guessed and matters."""
         if target.kind in ("numeric", "multilabel"):
             return target
-        asked = [n for n in self.tables.names.sample if n != id_column and n not in self.tables.names.test]
-        alone = asked if len(asked) == 1 else []
+        asked = self.tables.asked(id_column)
+        alone = asked if len(asked) == 1 else ()
         shares = [class_shares([column]) for column in values] or [dict(target.classes)]
         if len(values) > 1:  # of columns with more values scripts learn the two most frequent
             shares = [dict(list(each.items())[:2]) for each in shares]

@@ -30,12 +30,12 @@ AFTER = re.compile(
     r"(?i)[`'\"*’”»]*\s*(?:\((?:1|(?:the )?positive\b)|=\s*1\b|(?:is|are|as|being|counts as) (?:the )?positive\b|"
     r"(?:probabilit|likelihood|risk\b))"
 )
+"""What stands after it."""
 NEAR = re.compile(
     r"(?i)[\s:=]*(?:\b(?:of|for|that|it|he|she|they|will|to|be|being|is|are|was|has|have|the|an?|class|label|der|die|des|de)\b"
     r"\s*)*[`'\"*‘“«]*"
 )
-"""What may stand between such words and the class that they are of."""
-"""What stands after it."""
+"""What may stand between what is before the class and the class itself."""
 OTHER_MEANT = re.compile(
     r"(?i)\b(?:not|rather than|instead of|no longer|nicht|never)\s+(?:(?:be|being|a|an|the)\s+)?\W*$"
 )

@@ -78,7 +78,12 @@ def whole_table(root: Path, first: str, more: Sequence[str]) -> tuple[Table, lis
             warnings.append(f"{table.path} repeats rows of the files beside it: it is left out")
         else:
             parts.append(table)
-    return (Series(root, parts) if len(parts) > 1 else parts[0]), warnings
+    return one_table(root, parts), warnings
+
+
+def one_table(root: Path, parts: Sequence[Table]) -> Table:
+    """Several files as one table; one stays as it is."""
+    return Series(root, parts) if len(parts) > 1 else parts[0]
 
 
 def labels_key(train: Table, labels: Table, id_column: str | None) -> str | None:

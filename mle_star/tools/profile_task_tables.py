@@ -13,11 +13,12 @@ from mle_star.models.writing import MISSING
 from mle_star.tools.profile_columns import as_numbers, shorten
 from mle_star.tools.profile_files import Folder, Roles, find_roles, inventory, walk
 from mle_star.tools.profile_images import Media, class_counts, find_media, test_files
+from mle_star.tools.profile_labels import label, missing_words, tag_separator
 from mle_star.tools.profile_modality import measured
 from mle_star.tools.profile_parts import Series, labels_key, whole_table
 from mle_star.tools.profile_submission import sample_has_id
 from mle_star.tools.profile_tables import Table
-from mle_star.tools.profile_target import Columns, find_ids, find_target, label, missing_words, tag_separator
+from mle_star.tools.profile_target import Columns, find_ids, find_target
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -259,13 +260,13 @@ class TaskTables:
 
     def _read_labels(self, source: Table, name: str, description: str) -> None:
         """Have a column's labels read as text where pandas would change them, or take one for a missing value."""
-        column, words = source.column(name), []
+        column, words, reason = source.column(name), [], ""
         if column.dtype.kind in "iuf":
-            padded = (column.dropna() % 1 == 0).all() and source.as_written(name).str.fullmatch(r"0\d+").any()
-            reason = f"{name} has labels with leading zeros: read the column with dtype=str" if padded else ""
-        else:
+            if (column.dropna() % 1 == 0).all() and source.as_written(name).str.fullmatch(r"0\d+").any():
+                reason = f"{name} has labels with leading zeros: read the column with dtype=str"
+        elif column.isna().any():
             asked = {*self.sample.as_written(name), *self.sample.names} if self.sample else set()
-            words = missing_words(source.as_written(name), asked, description) if column.isna().any() else []
+            words = missing_words(source.as_written(name), asked, description)
             are = f"{' and '.join(words)} {'is a class' if len(words) == 1 else 'are classes'} of {name}, not missing"
             reason = f"{are}: read the column with keep_default_na=False" if words else ""
         if reason:

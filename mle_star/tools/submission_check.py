@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from mle_star.models.data_models import SubmissionFormat, TargetProfile, TaskBrief
 from mle_star.models.errors import TaskError
 from mle_star.models.writing import MISSING
-from mle_star.tools.profile_parts import Series
+from mle_star.tools.profile_labels import label
+from mle_star.tools.profile_parts import one_table
 from mle_star.tools.profile_tables import Table
-from mle_star.tools.profile_target import ABOVE_ZERO, NOT_NEGATIVE, label
+from mle_star.tools.profile_target import ABOVE_ZERO, NOT_NEGATIVE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,7 +107,7 @@ def _reference(wanted: SubmissionFormat, brief: TaskBrief) -> tuple[pd.DataFrame
     tables = [Table(root, wanted.sample_file)] if wanted.sample_file else []
     if profile.test_file and not wanted.one_for_several:
         parts = [Table(root, path) for path in (profile.test_file, *profile.more_test_files)]
-        tables.append(Series(root, parts) if len(parts) > 1 else parts[0])
+        tables.append(one_table(root, parts))
     source, names = tables[0].path if tables else "the test set", list(wanted.key_columns)
     holding: list[tuple[pd.DataFrame, str]] = []
     for table in tables:
