@@ -763,7 +763,9 @@ def test_seconds_since_1970_are_a_date_in_a_column_that_is_named_after_time(
     assert kind != "date" or str(columns[-1].minimum).startswith("2020-")
 
 
-@pytest.mark.parametrize("style", ["%Y-%m-%d", "%d/%m/%Y", "%Y%m%d", "%Y-%m-%d %H:%M:%S"])
+@pytest.mark.parametrize(
+    "style", ["%Y-%m-%d", "%d/%m/%Y", "%Y%m%d", "%Y-%m-%d %H:%M:%S", "%b-%Y", "%B %Y", "%m/%Y", "%Y %b"]
+)
 def test_later_dates_in_the_test_are_a_split_in_time(tmp_path: Path, style: str) -> None:
     days = pd.date_range("2015-01-01", periods=900, freq="19h")
     frame = table(900, when=days.strftime(style), step=np.arange(900) * 3.5, store=RNG(1).integers(1, 10, 900))
