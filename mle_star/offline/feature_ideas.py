@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from mle_star.offline.recipe import Idea, before_return
 
 RATIOS = """\
@@ -62,7 +64,7 @@ for column in [column for column in CATEGORIES if column in frame.columns][:4]:
 
 NAMES = """\
 for column in [column for column in NUMBERS if column in frame.columns][:12]:
-    values = as_numbers(train[column]).dropna()
+    values = pd.to_numeric(train[column], errors="coerce").dropna()
     if 10 < values.nunique() <= len(values) / 2 and (values % 1 == 0).all():
         parts[f"{column} as a name"] = frame[column].map("{:.0f}".format, na_action="ignore")
 """
@@ -118,12 +120,20 @@ for name in DATES:
 """
 
 GAPS = """\
-import itertools
-
-for first, second in itertools.combinations(DATES, 2):
-    gap = as_dates(frame[second]) - as_dates(frame[first])
-    parts[f"{first} to {second}"] = gap.dt.total_seconds() / 86_400
+for name in [name for name in DATES if name not in TIME_COLUMNS]:
+    gap = as_dates(frame[TIME_COLUMNS[0]]) - as_dates(frame[name])
+    parts[f"{name} to {TIME_COLUMNS[0]}"] = gap.dt.total_seconds() / 86_400
 """
+
+
+def _gaps_to_the_time(block: str, script: str) -> str | None:
+    """The days from each date to the one that test rows continue, where they do."""
+    column = re.search(r"^TIME_COLUMNS = \['(.*)'\]$", script, re.MULTILINE)
+    dates = re.search(r"^DATES = \[(.*?)\]$", script, re.MULTILINE | re.DOTALL)
+    if column is None or dates is None or repr(column[1]) not in dates[1]:
+        return None
+    return before_return(GAPS)(block, script)
+
 
 FEATURE_IDEAS = (
     Idea("number_features", "Add the ratios of the leading numbers.",
@@ -191,7 +201,8 @@ FEATURE_IDEAS = (
          "on a circle, "
          "which helps smooth models most.",
          before_return(CYCLES)),
-    Idea("date_features", "Add the days between the dates.",
-         "How long something took is in no single date. Subtract each date column from each later one, in days.",
-         before_return(GAPS), {"date": 2}),
+    Idea("date_features", "Add the days from each date to the time that test rows continue.",
+         "How long something had been known, or open, or held, is in no single date. Subtract each other date from it, "
+         "in days. The validation rows are the latest, so that a gap which only counts time does not seem to help.",
+         _gaps_to_the_time, {"date": 2}),
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mle_star.offline import metrics
-from mle_star.offline.parts import frame_part
+from mle_star.offline.parts import calls, frame_part, trimmed
 from mle_star.offline.parts import functions as part_texts
 from mle_star.offline.recipe import TEXT_A_SECOND, Facts, Family, Recipes, text_bytes
 from mle_star.offline.script import Script, constants, features_list, models_table
@@ -12,7 +12,9 @@ from mle_star.offline.script import Script, constants, features_list, models_tab
 def write_script(facts: Facts, recipes: Recipes, families: tuple[Family, ...], seed: int, split_seed: int) -> str:
     """Write a complete script for these families of models."""
     names = " and ".join(family.name for family in families)
-    steps = features(facts, recipes)
+    read = loading(facts, recipes)
+    steps = features(facts, recipes, read)
+    preparation = functions(facts, recipes, [family.prepare for family in families], read + steps)
     score = metrics.scoring(facts)
     imports = ["import os", "", "import numpy as np", "import pandas as pd"]
     if score.imports:
@@ -22,10 +24,10 @@ def write_script(facts: Facts, recipes: Recipes, families: tuple[Family, ...], s
         head,
         (
             ("Settings", settings(facts, recipes, seed, split_seed)),
-            ("Loading", loading(facts, recipes)),
+            ("Loading", read),
             ("Target", target(facts)),
             ("Features", steps),
-            ("Preparation", functions(facts, recipes, [family.prepare for family in families])),
+            ("Preparation", preparation),
             ("Models", models(facts, recipes, families)),
             ("Blend", blending(facts)),
             ("Validation", validation(facts, recipes, has_dates="def as_dates(" in steps)),
@@ -184,25 +186,25 @@ def has_two_words(facts: Facts) -> bool:
     return several and not metrics.tells_values(facts)
 
 
-def features(facts: Facts, recipes: Recipes) -> str:
-    """The feature functions, and the list of them."""
+def features(facts: Facts, recipes: Recipes, above: str) -> str:
+    """The feature functions that do not stand above, and the list of them."""
     names = recipes.features(facts)
-    text = functions(facts, recipes, list(names))
+    text = functions(facts, recipes, list(names), above)
     return "\n\n\n".join(part for part in (text, features_list(names)) if part)
 
 
-def functions(facts: Facts, recipes: Recipes, names: list[str]) -> str:
-    """The named functions and those that they call, each once; what is called stands first."""
+def functions(facts: Facts, recipes: Recipes, names: list[str], above: str = "") -> str:
+    """The named functions and those that they call, unless they stand above; what is called stands first."""
     found: dict[str, str] = {}
 
     def add(name: str) -> None:
-        if name in found:
+        known = name in found or f"def {name}(" in above
+        source = None if known else recipes.part(name, facts)
+        if source is None:
             return
-        for needed in recipes.part_needs(name):
-            add(needed)
-        source = recipes.part(name, facts)
-        if source is not None:
-            found[name] = source
+        for called in calls(source):
+            add(called)
+        found[name] = source
 
     for name in names:
         add(name)
@@ -276,7 +278,7 @@ def validation(facts: Facts, recipes: Recipes, *, has_dates: bool) -> str:
     dates = folds in {"time", "period"} and not has_dates
     evaluation = {"none": "direct", "argmax": "argmax"}.get(scoring.decision, "tuned")
     parts = [
-        *([part_texts("tabular")["as_dates"]] if dates else []),
+        *([trimmed(part_texts("tabular")["as_dates"], {"stamps", "months"})] if dates else []),
         frame_part("folds", folds),
         frame_part("build"),
         *([frame_part("trend")] if fitting == "trend" else []),

@@ -62,20 +62,6 @@ CLASSIFIERS = (SVM, GAUSSIANS, NETWORK, PATCHES, TREES, LINEAR, NEIGHBOURS, BOOS
 REGRESSORS = (SVM, NETWORK, BOOSTING, PATCHES, KERNEL, TREES, LINEAR, NEIGHBOURS)
 
 LISTS = ("TARGETS", "DROP", "NUMBERS", "CATEGORIES")
-NEEDS = {
-    "file_shape": (),
-    "colours": ("read_images",),
-    "side_columns": ("as_numbers",),
-    "pixel_matrix": ("read_images", "side_columns"),
-    "described": ("gradients", "shifted"),
-    "gradient_matrix": ("read_images", "gradients", "side_columns"),
-    "component_matrix": ("read_images", "gradients", "side_columns"),
-    "patch_matrix": ("read_images", "side_columns"),
-    "gradient_svm": ("spread", "described"),
-    "gradient_network": ("spread", "described"),
-    "gradient_linear": ("spread", "described"),
-    "image_gaussians": (),
-}
 GREY = {"1", "L", "LA", "I", "I;16", "F"}
 LARGEST = 64
 """Side of the square, in pixels, that larger images are scaled down to."""
@@ -85,7 +71,6 @@ class ImageRecipes(PartRecipes):
     """What is known of images, named in a table or sorted into folders, with or without columns beside them."""
 
     name = "image"
-    needs = NEEDS
     classifiers = CLASSIFIERS
     regressors = REGRESSORS
 

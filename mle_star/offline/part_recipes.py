@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 
 from mle_star.offline import parts
 from mle_star.offline.recipe import Facts, Family, Idea, set_keywords
+
+SHARED = ("as_dates", "as_numbers", "target_means", "word_scores")
+"""Parts for tables that texts and images use as well."""
 
 
 class PartRecipes(ABC):
     """Recipes whose parts stand in `parts/<name>.py.txt` and `parts/<name>_classification.py.txt` or `_regression`."""
 
     name: str
-    needs: Mapping[str, tuple[str, ...]]
-    """Helpers that a function calls, by its name; a model that is not listed calls `spread`."""
     classifiers: tuple[Family, ...]
     regressors: tuple[Family, ...]
 
@@ -36,20 +36,14 @@ class PartRecipes(ABC):
         """A function's text, its defaults fitted to the size of the task."""
         kind = "classification" if facts.classifies else "regression"
         sources = [parts.functions(file) for file in (self.name, f"{self.name}_{kind}")]
-        sources.append(
-            {helper: parts.functions("tabular")[helper] for helper in ("as_dates", "as_numbers", "target_means")}
-        )
+        shared = parts.functions("tabular")
+        sources.append({helper: parts.trimmed(shared[helper], {"stamps", "months"}) for helper in SHARED})
         if facts.classifies:
             sources += [parts.functions("text_image"), {"spread": parts.functions("classification")["spread"]}]
         source = next((functions[name] for functions in sources if name in functions), None)
         if source is None:
             return None
         return set_keywords(**self.sized(name, facts))(source, "") or source
-
-    def part_needs(self, name: str) -> tuple[str, ...]:
-        """Helpers that a function calls; `spread` is not there in a regression."""
-        models = {family.model for family in (*self.classifiers, *self.regressors)}
-        return self.needs.get(name, ("spread",) if name in models else ())
 
     def ideas(self, block: str) -> tuple[Idea, ...]:
         """The repertoire for a function."""

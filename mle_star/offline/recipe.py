@@ -24,7 +24,7 @@ Rules for the functions that a modality supplies as text:
 - Each is one top-level function with a docstring, named in the field's terms, and uses only: its arguments, the
   constants of Settings, `classes`, `np`, `pd`, `os`, the frame's helpers (below), and its own imports, which stand
   INSIDE the function (`from lightgbm import LGBMClassifier`), so that it can be moved from script to script.
-  A function may call another part: name it in `Recipes.part_needs`.
+  A function may call other parts by their names: they come along.
 - What a person would turn is a keyword argument with a default: `def lightgbm(fit_matrix, fit_target, new_matrix,
   learning_rate=0.05, leaves=15)`; the first ones are the most telling. The ablation varies these (a number is halved,
   a flag is flipped) and ideas rewrite them.
@@ -240,9 +240,6 @@ class Recipes(Protocol):
 
     def part(self, name: str, facts: Facts) -> str | None:
         """Source of the function `name` (feature, preparation or model), or None where it is not this modality's."""
-
-    def part_needs(self, name: str) -> tuple[str, ...]:
-        """Names of other parts that the function `name` calls."""
 
     def ideas(self, block: str) -> tuple[Idea, ...]:
         """Ideas for the function `block`, most promising first; four or more, for the inner loop."""

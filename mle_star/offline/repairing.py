@@ -174,7 +174,7 @@ def lost_column(script: str, error: str) -> str | None:
         return None
     name = re.escape(repr(found[1]))
     changed = re.sub(
-        rf"^([ \t]*(?:DATES|TEXTS|STRINGS|CODES|NUMBERS|CATEGORIES) = \[[^\]]*?){name},?[ ]?",
+        rf"^([ \t]*(?:DATES|TEXTS|WORDS|STRINGS|CODES|NUMBERS|CATEGORIES) = \[[^\]]*?){name},?[ ]?",
         r"\1",
         script,
         flags=re.MULTILINE,

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable
 
 from mle_star.models.data_models import ColumnProfile
-from mle_star.models.writing import MISSING
+from mle_star.models.writing import MISSING, count_words
 from mle_star.offline import parts
+from mle_star.offline.places import find_places
 from mle_star.offline.recipe import Facts, Family, Idea, set_keywords
 from mle_star.offline.script import constants
 from mle_star.offline.tabular_sizes import sized
@@ -80,16 +81,6 @@ FAMILIES = (
     ),
 )  # fmt: skip
 
-NEEDS = {
-    "spline_matrix": ("scaled_matrix",),
-    "dense_matrix": ("scaled_matrix",),
-    "scaled_matrix": ("column_kinds", "target_means"),
-    "tree_matrix": ("column_kinds", "telling_columns", "target_means"),
-    "category_matrix": ("column_kinds",),
-    "date_features": ("as_dates",),
-    "elapsed_time": ("as_dates",),
-}
-
 
 class TabularRecipes:
     """What is known of tables of any shape. Also serves modalities that have no recipes of their own."""
@@ -128,14 +119,18 @@ class TabularRecipes:
             TEXTS=[column.name for column in kept if column.kind == "text"],
             STRINGS=strings,
             CODES=[name for name in strings if name in codes],
-            NUMBERS=[column.name for column in kept if column.kind == "numeric"],
-            CATEGORIES=[column.name for column in kept if column.kind in {"category", "boolean"}],
+            NUMBERS=[column.name for column in kept if _is_number(column)],
+            CATEGORIES=[c.name for c in kept if c.kind in {"category", "boolean"} and not _is_number(c)],
+            WORDS=[column.name for column in kept if _has_words(column)],
             TIME_COLUMNS=time_columns,
+            **({"PLACES": places} if (places := find_places(kept)) else {}),
         )
 
     def loading(self, facts: Facts) -> str:
-        """Read the training table; find the columns whose numbers are written as text."""
+        """Read the training table; find the columns whose numbers are written as text, where there may be any."""
         text = f"{training_table(facts)}\n{shared_columns(facts, *LISTS)}"
+        if not _may_write_numbers(facts):
+            return text.rstrip()
         return f"{text}\n\n{parts.functions('tabular')['as_numbers']}\n\n\n{NUMBERS_FOUND}"
 
     def test_loading(self, facts: Facts) -> str:
@@ -150,31 +145,22 @@ class TabularRecipes:
             steps.append("date_features")
         if any(_is_string(column) for column in kept) or _codes(facts):
             steps.append("string_features")
+        if find_places(kept):
+            steps.append("place_features")
         if len(kept) <= 80:
             steps.append("number_features")
         return tuple(steps)
 
     def part(self, name: str, facts: Facts) -> str | None:
-        """A function's text, its defaults fitted to the size of the task."""
+        """A function's text, fitted to the task: without what its data does not call for, its defaults by the size."""
         source = parts.functions("tabular").get(name)
         if source is None:
             source = parts.functions("classification" if facts.classifies else "regression").get(name)
         if source is None:
             return None
+        source = parts.trimmed(source, _found(facts))
         changed = set_keywords(**sized(name, facts))(source, "")
         return changed or source
-
-    def part_needs(self, name: str) -> tuple[str, ...]:
-        """Helpers that a function calls. `spread` and `hold_back` differ by task and are simply not there else."""
-        if name in NEEDS:
-            return NEEDS[name]
-        if name in {family.model for family in FAMILIES}:
-            if name in {"lightgbm", "xgboost", "catboost"}:
-                return ("spread", "hold_back")
-            if name in {"extra_trees", "random_forest"}:
-                return ("spread", "missed", "settled")
-            return ("spread", "fewer") if name in {"linear", "kernel_machine", "nearest_neighbours"} else ("spread",)
-        return ()
 
     def ideas(self, block: str) -> tuple[Idea, ...]:
         """The repertoire for tables."""
@@ -182,6 +168,10 @@ class TabularRecipes:
 
         return tuple(idea for idea in IDEAS if idea.block == block)
 
+
+NUMBERS_DTYPE = re.compile(r"u?int|float", re.IGNORECASE)
+MONTH = re.compile(r"^[A-Za-z]{3,9}\W+\d{4}$")
+WRITTEN_NUMBER = re.compile(r"\W*\d[\d\s.,]*\W*(k|mn?|bn?)?\W*", re.IGNORECASE)
 
 LISTS = ("TARGETS", "DROP", "DATES", "TEXTS", "CODES", "NUMBERS", "CATEGORIES")
 """The constants that name all columns of a table that a script knows of."""
@@ -312,6 +302,41 @@ def shared_columns(facts: Facts, *lists: str) -> str:
         f'SHARED = {{*{rows}.dropna(axis="columns", how="all").columns, {listed}}}\n'
         "train = train[[name for name in train.columns if name in SHARED]]\n"
     )
+
+
+def _found(facts: Facts) -> set[str]:
+    """What of the things that parts are marked with (`# where words`) there is in the data."""
+    columns = [column for column in facts.profile.columns if column.name not in facts.targets]
+    dates = [column for column in columns if column.kind == "date"]
+    found = {
+        "written": _may_write_numbers(facts),
+        "texts": any(column.kind == "text" for column in columns),
+        "words": any(map(_has_words, columns)),
+        "gaps": sum(column.name != facts.profile.split.column for column in dates) > 1,
+        "months": any(MONTH.search(example) for column in dates for example in column.examples),
+        "stamps": any(NUMBERS_DTYPE.match(column.dtype) for column in dates),
+        "wide": facts.columns > 40,
+    }
+    return {name for name, is_there in found.items() if is_there}
+
+
+def _is_number(column: ColumnProfile) -> bool:
+    """Whether a column is numbers, 0 and 1 among them."""
+    return column.kind == "numeric" or (column.kind == "boolean" and NUMBERS_DTYPE.match(column.dtype) is not None)
+
+
+def _may_write_numbers(facts: Facts) -> bool:
+    """Whether some column may hold numbers that are written as text, such as `$1,234`."""
+    if facts.profile.more_columns is not None or not facts.profile.columns:
+        return True
+    texts = [column for column in facts.profile.columns if not NUMBERS_DTYPE.match(column.dtype)]
+    return any(c.kind == "numeric" or all(map(WRITTEN_NUMBER.fullmatch, c.examples)) for c in texts if c.kind != "date")
+
+
+def _has_words(column: ColumnProfile) -> bool:
+    """Whether a column's strings have several words, so that each says something by itself."""
+    several = sum(count_words(example) > 1 for example in column.examples) > len(column.examples) / 4
+    return column.kind == "text" or (_is_string(column) and several)
 
 
 def _codes(facts: Facts) -> list[str]:

@@ -115,6 +115,15 @@ PREPARATION_IDEAS = (
          "Twelve topics leave out what is rarer. Forty keep more of the vocabulary's structure at little cost, and "
          "random columns keep the trees from drowning in them. Set `topics` to 40.",
          set_keywords(topics=40), {"text": 1}),
+    _turned("word_weights", "Weigh pairs of words as well.",
+            "`not good` says something else than its words. Pairs share the vocabulary with single words, and what is "
+            "rare is left out. Set `longest` to 2.", longest=2),
+    _scaled("word_scores", "Let words speak more freely.",
+            "The ridge's penalty draws rare words to the mean. A quarter of it lets them tell what they know; the "
+            "scores are of other rows all the same.", strength=0.25),
+    _scaled("word_scores", "Rein the words in.",
+            "Where texts are many-worded and the target is noisy, the scores of fitted rows are noise in part. Four "
+            "times the penalty keeps what words have in common.", strength=4),
     Idea("tree_matrix", "Add the distances to clusters of the numbers.",
          "Twelve clusters over all numbers, found on the fitted rows, say what kind of row it is; trees get at "
          "combinations that they would need many cuts for. Missing numbers are filled for this step alone.",

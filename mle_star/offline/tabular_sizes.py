@@ -77,7 +77,7 @@ def sized(name: str, facts: Facts) -> dict[str, object]:
     if name == "tree_matrix":
         # With many rows the mean of the target is a sound order even for a category of few values.
         values["encode_above"] = 2 if rows >= 1_000 else 10
-    if name in {"tree_matrix", "scaled_matrix"} and facts.unspaced:
+    if name in {"word_weights", "scaled_matrix"} and facts.unspaced:
         values["token"] = rf"{UNSPACED.pattern}|\w+"
     if name == "neural_network":
         values["epochs"] = 15 if rows > 10_000 else 30

@@ -114,28 +114,12 @@ LEAST_ORDER = 0.05
 LEAST_NEW = 0.005
 """Share of new words, from which on their letters tell something."""
 LISTS = ("TARGETS", "DROP", "TEXTS", "NUMBERS", "CATEGORIES", "DATES")
-NEEDS = {
-    "date_parts": ("as_dates",),
-    "beside": ("as_numbers",),
-    "side_columns": ("beside",),
-    "tree_columns": ("beside", "target_means"),
-    "word_matrix": ("as_documents", "side_columns"),
-    "letter_matrix": ("as_documents",),
-    "word_letter_matrix": ("word_matrix", "letter_matrix"),
-    "topic_matrix": ("word_letter_matrix",),
-    "tree_words": ("word_matrix", "tree_columns"),
-    "text_logistic": ("spread", "stopped_early"),
-    "sparse_network": ("spread", "stopped_early"),
-    "linear_svm": ("spread", "calibrated"),
-    "calibrated": ("spread",),
-}
 
 
 class TextRecipes(PartRecipes):
     """What is known of tables whose rows are texts above all."""
 
     name = "text"
-    needs = NEEDS
     classifiers = CLASSIFIERS
     regressors = REGRESSORS
 

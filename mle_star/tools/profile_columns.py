@@ -176,11 +176,17 @@ def as_times(values: pd.Series[Any]) -> pd.Series[Any] | None:
             whole = pd.to_numeric(values).astype("Int64").astype("string")
             times = pd.to_datetime(whole, format="%Y%m%d", errors="coerce")
     else:
+        codes, written = pd.factorize(values)  # what recurs is read once
+
+        def read(**how: Any) -> pd.Series[Any]:
+            found = pd.Series(pd.to_datetime(written, errors="coerce", utc=True, **how))
+            return found.reindex(codes).set_axis(values.index)
+
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            times = pd.to_datetime(values, errors="coerce", utc=True)
+            times = read()
             if times.notna().sum() < 0.95 * values.notna().sum():
-                times = pd.to_datetime(values, errors="coerce", dayfirst=True, format="mixed", utc=True)
+                times = read(dayfirst=True, format="mixed")
     known = values.notna().sum()
     if known == 0 or times.notna().sum() < 0.95 * known:
         return None
