@@ -13,7 +13,7 @@ from mle_star.offline.parts import functions
 from mle_star.offline.reading import Prompt
 from mle_star.offline.recipe import Facts
 from mle_star.offline.script import Script, features_list
-from mle_star.offline.tabular import read_call
+from mle_star.offline.tables import read_call
 
 ALL_USED = "All the provided information is used."
 FITTING = {"fit", "fit_transform", "fit_resample"}

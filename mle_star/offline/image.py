@@ -8,7 +8,7 @@ from mle_star.models.data_models import ImageProfile
 from mle_star.offline.part_recipes import PartRecipes
 from mle_star.offline.recipe import Facts, Family, Idea
 from mle_star.offline.script import constants
-from mle_star.offline.tabular import read_call, shared_columns, training_table, whole_test
+from mle_star.offline.tables import read_call, shared_columns, training_table, whole_test
 
 SVM = Family(
     "Support vector machine on gradient histograms",

@@ -14,7 +14,7 @@ from mle_star.offline.parts import frame_part
 from mle_star.offline.reading import Prompt
 from mle_star.offline.recipe import Facts, text_bytes
 from mle_star.offline.script import Script
-from mle_star.offline.tabular import read_call, whole_test
+from mle_star.offline.tables import read_call, whole_test
 
 SUBSAMPLING = re.compile(r"^[ \t]*(\w+) = \1\.sample\(n=min\(.*# subsampling.*$", re.MULTILINE)
 ANY_SUBSAMPLING = re.compile(

@@ -9,7 +9,7 @@ from mle_star.models.writing import UNSPACED
 from mle_star.offline.part_recipes import PartRecipes
 from mle_star.offline.recipe import Facts, Family, Idea
 from mle_star.offline.script import constants
-from mle_star.offline.tabular import shared_columns, training_table, whole_test
+from mle_star.offline.tables import shared_columns, training_table, whole_test
 
 CLASSIFIERS = (
     Family(
