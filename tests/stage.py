@@ -24,16 +24,9 @@ from langgraph.graph.state import CompiledStateGraph
 
 from mle_star.execution.runner import Job
 from mle_star.models.config import MLEStarConfig
-from mle_star.models.data_models import (
-    DataProfile,
-    ExecutionResult,
-    FileProfile,
-    Solution,
-    SubmissionFormat,
-    TaskBrief,
-    TaskDescription,
-)
+from mle_star.models.data_models import ExecutionResult, Solution, TaskBrief, TaskDescription
 from mle_star.models.metric import Metric
+from mle_star.models.profile import DataProfile, FileProfile, SubmissionFormat
 from mle_star.tools.run import Run
 from mle_star.tools.run_folder import RunFolder
 from tests.support import SUBMISSION, Reply, ScriptedModel, default_replies, fenced, section

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from mle_star.models.data_models import Frozen, StepRecord, Usage
+from mle_star.models.data_models import StepRecord, Usage
 from mle_star.models.events import Event
+from mle_star.models.frozen import Frozen
 from mle_star.models.language_model import AGENTS
 from mle_star.tools.accounting import usage_of
 from mle_star.tools.progress import View, advance, new_view, task_name

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from mle_star.models.data_models import Frozen
+from mle_star.models.frozen import Frozen
 
 RunStatus = Literal[
     "queued", "running", "pausing", "stopping", "paused", "killed", "failed", "succeeded", "no submission",

@@ -18,7 +18,8 @@ from typing import Any, Literal, NamedTuple
 import yaml
 from pydantic import ValidationError
 
-from mle_star.models.data_models import Frozen, Modality, ModelCard
+from mle_star.models.data_models import Modality, ModelCard
+from mle_star.models.frozen import Frozen
 from mle_star.models.syntax import parse
 
 HERE = Path(__file__).parent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from mle_star.models.data_models import Frozen
+from mle_star.models.frozen import Frozen
 
 Kind = Literal[
     "run started",

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, model_validator
 
-from mle_star.models.data_models import Frozen
+from mle_star.models.frozen import Frozen
 
 WAITING = "waiting for a person's review"
 """Why a run with reviews to answer is paused."""

@@ -18,13 +18,13 @@ from typing_extensions import TypedDict  # pydantic reads no other TypedDict on 
 from mle_star.models.data_models import (
     Attempt,
     ExecutionResult,
-    Frozen,
     ModelCard,
     Solution,
     StepRecord,
     TaskDescription,
     Usage,
 )
+from mle_star.models.frozen import Frozen
 from mle_star.models.metric import Metric
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mle_star.models.data_models import ColumnProfile
+from mle_star.models.profile import ColumnProfile
 from mle_star.models.writing import count_words
 from mle_star.offline.recipe import Facts
 

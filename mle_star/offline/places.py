@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from mle_star.models.data_models import ColumnProfile
+from mle_star.models.profile import ColumnProfile
 
 
 def _word(*words: str) -> re.Pattern[str]:

@@ -9,8 +9,9 @@ from typing import Any, cast
 import yaml
 from pydantic import ValidationError
 
-from mle_star.models.data_models import DataProfile, TaskType
+from mle_star.models.data_models import TaskType
 from mle_star.models.metric import Metric
+from mle_star.models.profile import DataProfile
 from mle_star.offline.recipe import TEXT_A_SECOND, Environment, Facts, text_bytes
 
 

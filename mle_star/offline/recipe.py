@@ -49,8 +49,8 @@ from functools import partial
 from math import inf
 from typing import Literal, Protocol
 
-from mle_star.models.data_models import DataProfile
 from mle_star.models.metric import Metric
+from mle_star.models.profile import DataProfile
 from mle_star.models.writing import UNSPACED
 
 TEXT_A_SECOND = 25_000

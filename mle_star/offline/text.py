@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mle_star.models.data_models import ColumnProfile
+from mle_star.models.profile import ColumnProfile
 from mle_star.models.writing import UNSPACED
 from mle_star.offline.part_recipes import PartRecipes
 from mle_star.offline.recipe import Facts, Family, Idea

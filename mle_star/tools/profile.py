@@ -7,20 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mle_star.models.data_models import (
+from mle_star.models.data_models import TaskBrief, TaskDescription
+from mle_star.models.errors import HINTS, ConfigError, MissingFacts, TaskError
+from mle_star.models.metric import Metric
+from mle_star.models.metric_finder import find_metric
+from mle_star.models.metrics import quantile_level, resolve_metric
+from mle_star.models.profile import (
     ColumnProfile,
     DataProfile,
     ImageProfile,
     SplitProfile,
     SubmissionFormat,
     TargetProfile,
-    TaskBrief,
-    TaskDescription,
 )
-from mle_star.models.errors import HINTS, ConfigError, MissingFacts, TaskError
-from mle_star.models.metric import Metric
-from mle_star.models.metric_finder import find_metric
-from mle_star.models.metrics import quantile_level, resolve_metric
 from mle_star.tools.profile_classes import COUNTS_ORDER, OF_ONE_CLASS, class_order, positive_class
 from mle_star.tools.profile_columns import profile_columns
 from mle_star.tools.profile_files import sealed

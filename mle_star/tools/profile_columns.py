@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from mle_star.models.data_models import ColumnProfile
+from mle_star.models.profile import ColumnProfile
 from mle_star.models.writing import count_words
 from mle_star.tools.profile_texts import MOST_TEXTS, measure_texts
 

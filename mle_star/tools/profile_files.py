@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from mle_star.models.data_models import FileProfile
+from mle_star.models.profile import FileProfile
 
 TABLES = (".csv", ".parquet", ".tsv", ".jsonl", ".ndjson", ".json", ".pq", ".feather")
 PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from mle_star.models.data_models import ImageProfile
+from mle_star.models.profile import ImageProfile
 from mle_star.tools.profile_files import AUDIO, IMAGES, Folder, suffix_of
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mle_star.models.data_models import ColumnProfile, FileProfile, ImageProfile, Modality, SplitProfile
+from mle_star.models.data_models import Modality
 from mle_star.models.errors import TaskError
+from mle_star.models.profile import ColumnProfile, FileProfile, ImageProfile, SplitProfile
 from mle_star.tools.profile_columns import word_count
 from mle_star.tools.profile_files import is_table
 from mle_star.tools.profile_tables import Table

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mle_star.models.data_models import SplitProfile
+from mle_star.models.profile import SplitProfile
 from mle_star.tools.profile_counters import row_counters, telling_counters
 from mle_star.tools.profile_groups import apart, choose_group, group, part_group, same_partition
 from mle_star.tools.profile_tables import Table

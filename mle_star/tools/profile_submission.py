@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from mle_star.models.data_models import SubmissionFormat, TaskType
+from mle_star.models.data_models import TaskType
 from mle_star.models.metric import Metric
+from mle_star.models.profile import SubmissionFormat
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mle_star.models.data_models import TargetProfile, TaskType
+from mle_star.models.data_models import TaskType
 from mle_star.models.errors import TaskError
 from mle_star.models.metric import Metric
+from mle_star.models.profile import TargetProfile
 from mle_star.tools.profile_labels import class_shares
 
 if TYPE_CHECKING:

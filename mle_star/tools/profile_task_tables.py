@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mle_star.models.data_models import FileProfile
 from mle_star.models.errors import TaskError
+from mle_star.models.profile import FileProfile
 from mle_star.models.writing import MISSING
 from mle_star.tools.profile_columns import as_numbers, shorten
 from mle_star.tools.profile_files import Folder, Roles, find_roles, inventory, walk

@@ -22,9 +22,10 @@ from typing import Literal
 from pydantic import ValidationError
 
 from mle_star.models.config import MLEStarConfig
-from mle_star.models.data_models import Frozen, RunResult, StepRecord, TaskBrief, TaskDescription, Usage
+from mle_star.models.data_models import RunResult, StepRecord, TaskBrief, TaskDescription, Usage
 from mle_star.models.errors import ConfigError
 from mle_star.models.events import Event
+from mle_star.models.frozen import Frozen
 from mle_star.tools.accounting import usage_in
 from mle_star.tools.files import write_atomically
 from mle_star.tools.submissions import Kept, kept

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from mle_star.models.data_models import DataProfile
+from mle_star.models.profile import DataProfile
 from mle_star.models.syntax import parse
 
 

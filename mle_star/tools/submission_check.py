@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mle_star.models.data_models import SubmissionFormat, TargetProfile, TaskBrief
+from mle_star.models.data_models import TaskBrief
 from mle_star.models.errors import TaskError
+from mle_star.models.profile import SubmissionFormat, TargetProfile
 from mle_star.models.writing import MISSING
 from mle_star.tools.profile_labels import label
 from mle_star.tools.profile_parts import one_table

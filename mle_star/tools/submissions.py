@@ -8,7 +8,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mle_star.execution.workdir import artefact
-from mle_star.models.data_models import ExecutionResult, Frozen, Solution, TaskBrief
+from mle_star.models.data_models import ExecutionResult, Solution, TaskBrief
+from mle_star.models.frozen import Frozen
 from mle_star.models.metric import Metric
 from mle_star.tools.files import write_atomically
 

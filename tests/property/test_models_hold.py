@@ -6,15 +6,9 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mle_star.models.data_models import (
-    ColumnProfile,
-    DataProfile,
-    FileProfile,
-    SplitProfile,
-    TaskBrief,
-    TaskDescription,
-)
+from mle_star.models.data_models import TaskBrief, TaskDescription
 from mle_star.models.metric import Metric, is_score
+from mle_star.models.profile import ColumnProfile, DataProfile, FileProfile, SplitProfile
 from mle_star.tools.brief import cut_middle, read_facts, render_brief
 
 scores = st.none() | st.floats() | st.sampled_from([0.0, -0.0, 1.0, math.inf, -math.inf, math.nan])

@@ -2,16 +2,9 @@
 
 import yaml
 
-from mle_star.models.data_models import (
-    ColumnProfile,
-    DataProfile,
-    FileProfile,
-    SplitProfile,
-    TargetProfile,
-    TaskBrief,
-    TaskDescription,
-)
+from mle_star.models.data_models import TaskBrief, TaskDescription
 from mle_star.models.metric import Metric
+from mle_star.models.profile import ColumnProfile, DataProfile, FileProfile, SplitProfile, TargetProfile
 from mle_star.tools.brief import MARK, cut_middle, read_facts, render_brief
 
 ODD = (

@@ -10,9 +10,9 @@ import pytest
 from mle_star.cards import LibraryCard, cards_for, deal, is_named, library, parse_card, read_cards
 from mle_star.cli import main
 from mle_star.models.config import MLEStarConfig
-from mle_star.models.data_models import DataProfile
 from mle_star.models.errors import ConfigError
 from mle_star.models.metric import Metric
+from mle_star.models.profile import DataProfile
 from mle_star.models.syntax import parse
 from mle_star.offline.library import recipes_by_name
 from mle_star.offline.recipe import Environment, Facts

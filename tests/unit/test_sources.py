@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mle_star.models.data_models import DataProfile, FileProfile, ImageProfile, SubmissionFormat
+from mle_star.models.profile import DataProfile, FileProfile, ImageProfile, SubmissionFormat
 from mle_star.tools.sources import newly_named
 
 PATHS = ("train.csv", "test.csv", "sample.csv", "extra/stores.csv", "images/", "unseen/*.png")

@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from typing import Protocol
 
 from mle_star.models.config import MLEStarConfig
-from mle_star.models.data_models import Frozen
 from mle_star.models.errors import ConfigError
+from mle_star.models.frozen import Frozen
 
 
 class Hit(Frozen):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import httpx
 
 from mle_star import __version__
-from mle_star.models.data_models import Frozen
+from mle_star.models.frozen import Frozen
 from mle_star.tools.search import address
 from mle_star.tools.search.address import PublicTransport
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from mle_star.models.config import MLEStarConfig
-from mle_star.models.data_models import DataProfile, ModelUse, RunResult, TaskBrief, TaskDescription, Usage
+from mle_star.models.data_models import ModelUse, RunResult, TaskBrief, TaskDescription, Usage
 from mle_star.models.events import Event
 from mle_star.models.metric import Metric
+from mle_star.models.profile import DataProfile
 from mle_star.tools.run_folder import About, RunFolder
 from mle_star.tools.submissions import Kept
 

@@ -6,8 +6,8 @@ import ast
 
 import pytest
 
-from mle_star.models.data_models import DataProfile, ImageProfile, TargetProfile
 from mle_star.models.metric import Metric
+from mle_star.models.profile import DataProfile, ImageProfile, TargetProfile
 from mle_star.offline.frame import write_script
 from mle_star.offline.image import ImageRecipes, paths_of, side
 from mle_star.offline.image_ideas import IDEAS

@@ -21,7 +21,8 @@ from mle_star.agents.leakage_checker import FIT_APART
 from mle_star.execution.limits import Limits
 from mle_star.execution.watch import out_of_memory, out_of_time
 from mle_star.models.config import MLEStarConfig
-from mle_star.models.data_models import Attempt, ColumnProfile, DataProfile, FileProfile, Solution
+from mle_star.models.data_models import Attempt, Solution
+from mle_star.models.profile import ColumnProfile, DataProfile, FileProfile
 from mle_star.offline.chat import OfflineChatModel
 from mle_star.offline.library import recipes_by_name
 from mle_star.offline.parts import frame_part, functions

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mle_star.models.data_models import ColumnProfile, DataProfile, TargetProfile
 from mle_star.models.metric import Metric
+from mle_star.models.profile import ColumnProfile, DataProfile, TargetProfile
 from mle_star.offline.own_card import NAME, find_estimator, own_function, own_script
 from mle_star.offline.recipe import Facts
 from mle_star.offline.script import Script

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mle_star.models.data_models import ColumnProfile
+from mle_star.models.profile import ColumnProfile
 from mle_star.offline.parts import functions
 from mle_star.offline.places import find_places
 

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mle_star.models.data_models import ColumnProfile, DataProfile, SplitProfile, TargetProfile
 from mle_star.models.metric import Metric
+from mle_star.models.profile import ColumnProfile, DataProfile, SplitProfile, TargetProfile
 from mle_star.offline.frame import functions, write_script
 from mle_star.offline.recipe import Environment, Facts
 from mle_star.offline.text import TextRecipes, text_columns
