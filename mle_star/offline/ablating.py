@@ -115,6 +115,8 @@ def variations(script: Script) -> list[Variation]:
         )
         for name in steps
     ]
+    if re.search(r"^WORDS = \[[^\]]", script["Settings"], re.MULTILINE):
+        features.insert(0, WITHOUT_WORDS)
     if len(models) > 1:
         removals = [
             Variation(model, "left out of the blend", f"changed_parts = np.delete(parts, {place}, axis=0)")
@@ -140,6 +142,13 @@ def variations(script: Script) -> list[Variation]:
         found.insert(1, LOG_SCALE if plain else PLAIN_SCALE)
     return found
 
+
+WITHOUT_WORDS = Variation(
+    "word_scores",
+    "left out, with all that is read of single words",
+    "read, WORDS = WORDS, []\nchanged_parts, _ = out_of_fold(rows, target, MODELS)\nWORDS = read",
+    costly=True,
+)
 
 PLAIN_SCALE = Variation(
     "model_scale",

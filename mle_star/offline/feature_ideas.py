@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from mle_star.offline.recipe import Idea, before_return
 
 RATIOS = """\
@@ -125,16 +123,6 @@ for name in [name for name in DATES if name not in TIME_COLUMNS]:
     parts[f"{name} to {TIME_COLUMNS[0]}"] = gap.dt.total_seconds() / 86_400
 """
 
-
-def _gaps_to_the_time(block: str, script: str) -> str | None:
-    """The days from each date to the one that test rows continue, where they do."""
-    column = re.search(r"^TIME_COLUMNS = \['(.*)'\]$", script, re.MULTILINE)
-    dates = re.search(r"^DATES = \[(.*?)\]$", script, re.MULTILINE | re.DOTALL)
-    if column is None or dates is None or repr(column[1]) not in dates[1]:
-        return None
-    return before_return(GAPS)(block, script)
-
-
 FEATURE_IDEAS = (
     Idea("number_features", "Add the ratios of the leading numbers.",
          "Trees cut one number at a time and need many cuts for a quotient. Take the first seven numeric columns and "
@@ -204,5 +192,5 @@ FEATURE_IDEAS = (
     Idea("date_features", "Add the days from each date to the time that test rows continue.",
          "How long something had been known, or open, or held, is in no single date. Subtract each other date from it, "
          "in days. The validation rows are the latest, so that a gap which only counts time does not seem to help.",
-         _gaps_to_the_time, {"date": 2}),
+         before_return(GAPS), {"date": 2, "later date": 1}),
 )  # fmt: skip

@@ -162,13 +162,16 @@ class Facts:
     def count(self, kind: str) -> float:
         """How many columns a script finds of a kind; infinity where not all columns are described.
 
-        A category is one of words or of two values; a grade is a number of at most twelve values.
+        A category is one of words or of two values; a grade is a number of at most twelve values; a later date is the
+        one that the test rows continue.
         """
         described = [column for column in self.profile.columns if column.name not in self.targets]
         if self.profile.more_columns is not None:
             return inf
         if kind == "grade":
             return sum(column.kind == "numeric" and (column.unique or inf) <= 12 for column in described)
+        if kind == "later date":
+            return sum(self.follows and c.kind == "date" and c.name == self.profile.split.column for c in described)
         kinds = {"category", "boolean"} if kind == "category" else {kind}
         return sum(column.kind in kinds for column in described)
 

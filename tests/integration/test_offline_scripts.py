@@ -248,6 +248,58 @@ def test_the_number_in_a_code_that_counts_the_rows_is_no_feature(tmp_path: Path)
     assert (ran(task, candidates(task, 1)[0]).score or 1) < 0.7
 
 
+@pytest.mark.parametrize("kind", ["text", "category"])
+@pytest.mark.parametrize("metric", ["rmse", "auc_roc", "log_loss"])
+def test_what_each_of_many_words_says_is_learnt_beside_numbers(metric: str, kind: str, tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    titles, effects = generator.integers(0, 80, (1_000, 3)), generator.normal(size=80)
+    if kind == "category":
+        titles = titles[np.arange(1_000) % 60]
+    table = pd.DataFrame({name: generator.normal(size=1_000) for name in "abcdef"})
+    table["title"] = [" ".join(f"word{word}" for word in title) for title in titles]
+    effect = effects[titles].sum(axis=1) + 0.5 * table["a"]
+    classes = np.digitize(effect, [0] if metric == "auc_roc" else [-1, 1])
+    table["y"] = effect if metric == "rmse" else np.array(["low", "mid", "top"])[classes]
+    task = Task(tmp_path, table[:700], table[700:], "y", metric)
+    assert task.facts.profile.columns[-1].kind == kind
+    scores = [ran(task, script).score for script in candidates(task, 4)]
+    least = {"rmse": -0.6 * effect.std(), "auc_roc": 0.85, "log_loss": -0.85}[metric]
+    told = [score if metric == "auc_roc" else -score for score in scores if score is not None]
+    assert len(told) == 4
+    assert min(told) > least, scores
+    submitted(task, candidates(task, 1)[0])
+
+
+def test_how_far_places_are_apart_and_how_many_days_dates_are_learnt(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    places = ("startLat", "startLng", "endLat", "endLng")
+    table = pd.DataFrame({name: generator.uniform(0, 10, 900) for name in places})
+    days = generator.integers(0, 2_000, (2, 900))
+    for name, day in zip(("opened", "closed"), days, strict=True):
+        table[name] = (pd.Timestamp("2015-01-01") + pd.to_timedelta(day, unit="D")).strftime("%d.%m.%Y")
+    apart = np.hypot(table["endLat"] - table["startLat"], table["endLng"] - table["startLng"])
+    table["y"] = 100 * apart + 0.3 * (days[1] - days[0])
+    task = Task(tmp_path, table[:600], table[600:], "y", "rmse")
+    scripts = candidates(task, 2)
+    assert all("place_features" in script for script in scripts)
+    written = submitted(task, scripts[0])
+    assert root_mean_squared_error(task.test["y"], written["y"]) < 0.15 * table["y"].std()
+
+
+@pytest.mark.parametrize("form", ["%b-%Y", "%Y-%m"])
+def test_months_that_go_on_in_the_test_are_validated_by_the_latest(form: str, tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    months = pd.date_range("2012-01-01", periods=90, freq="MS").repeat(10)
+    table = pd.DataFrame(
+        {"month": months.strftime(form), "x": generator.normal(size=900), "z": generator.normal(size=900)}
+    )
+    table["y"] = table["x"] + np.arange(900) / 300
+    task = Task(tmp_path, table[:700], table[700:], "y", "rmse")
+    assert task.facts.profile.split.kind == "time"
+    written = submitted(task, candidates(task, 1)[0])
+    assert root_mean_squared_error(task.test["y"], written["y"]) < 0.6
+
+
 def test_texts_without_spaces_are_read_beside_numbers(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     words = ["房间", "早餐", "位置", "服务", "干净", "安静", "地铁", "很远", "价格", "漂亮"]

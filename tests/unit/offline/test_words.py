@@ -13,8 +13,9 @@ from mle_star.offline.frame import write_script
 from mle_star.offline.library import recipes_for
 from mle_star.offline.parts import calls, functions, trimmed
 from mle_star.offline.reading import read_environment, read_facts
+from mle_star.offline.refining import ideas_for
 from mle_star.offline.script import functions_of
-from tests.unit.offline.simulate import ENVIRONMENT, Task
+from tests.unit.offline.simulate import ENVIRONMENT, Task, ask, code
 
 RNG = np.random.default_rng
 WORDS = np.array(["alder", "birch", "cedar", "elm", "fir", "hazel", "larch", "maple", "oak", "pine", "rowan", "yew"])
@@ -109,3 +110,28 @@ def test_statements_are_left_out_with_their_blocks_where_the_data_does_not_call_
 def test_a_functions_helpers_are_the_names_that_it_reads_and_does_not_define() -> None:
     source = "def f(x):\n    y = g(x)\n    return [h(z) for z in y] + rows.apply(k) + f.table.linear(y)"
     assert set(calls(source)) - {"x"} == {"g", "h", "k", "rows"}
+
+
+def test_a_study_leaves_the_words_out(tmp_path: Path) -> None:
+    titled = script(tmp_path / "titles", told=[f"{WORDS[i % 12]} {WORDS[i % 11]} {WORDS[i % 7]}" for i in range(400)])
+    plain = script(tmp_path / "numbers")
+    studies = [
+        code(ask("ablation_study", environment=ENVIRONMENT, script=text, earlier_summaries="none"))
+        for text in (titled, plain)
+    ]
+    assert ["word_scores" in study.split("unchanged = ")[1] for study in studies] == [True, False]
+
+
+@pytest.mark.parametrize(("goes_on", "ideas"), [(True, 1), (False, 0)])
+def test_days_to_the_time_are_planned_only_where_the_test_goes_on_in_time(
+    goes_on: bool, ideas: int, tmp_path: Path
+) -> None:
+    generator = RNG(0)
+    days = pd.date_range("2018-01-01", periods=400).astype(str)
+    table = pd.DataFrame(
+        {"when": days if goes_on else generator.permutation(days), "born": generator.permutation(days)}
+    )
+    table["y"] = generator.normal(size=400)
+    facts = read_facts(Task(tmp_path, table[:300], table[300:], "y", "rmse").brief, read_environment(ENVIRONMENT))
+    assert facts.follows == goes_on
+    assert sum("to the time" in idea.title for idea in ideas_for("date_features", facts)) == ideas
