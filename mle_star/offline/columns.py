@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from mle_star.models.profile import ColumnProfile
-from mle_star.models.writing import count_words
 from mle_star.offline.recipe import Facts
 
 NUMBERS_DTYPE = re.compile(r"u?int|float", re.IGNORECASE)
@@ -43,8 +42,8 @@ def may_write_numbers(facts: Facts) -> bool:
 
 
 def has_words(column: ColumnProfile) -> bool:
-    """Whether a column's strings have several words, so that each says something by itself."""
-    several = sum(count_words(example) > 1 for example in column.examples) > len(column.examples) / 4
+    """Whether a column's strings have several words, or parts such as `phones > used`, of which each says something."""
+    several = sum(len(re.findall(r"[^\W_]+", example)) > 1 for example in column.examples) > len(column.examples) / 4
     return column.kind == "text" or (is_string(column) and several)
 
 

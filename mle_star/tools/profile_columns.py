@@ -129,8 +129,23 @@ def _text_kind(values: pd.Series[Any], unique: int) -> Kind:
     if varied > 0.3 and (words >= 2.5 or length > 60) and words >= 1.5:
         return "text"
     if varied > 0.99 and len(values) >= 20:
-        return "id"
+        return "text" if _pieces_recur(texts) and not is_counter(_first_numbers(values)) else "id"
     return "category"
+
+
+def _pieces_recur(texts: list[str]) -> bool:
+    """Tell whether unlike strings are made of words that recur, as addresses are; codes and molecules are not."""
+    pieces = [set(re.findall(r"[^\W_]+", text)) for text in texts]
+    rows = Counter(piece for row in pieces for piece in row)
+    recurring = {piece for piece, count in rows.items() if count > 1}
+    words = sum(len(p) >= 4 and p.isalpha() and (p.islower() or p.istitle()) for p in recurring)
+    return words >= 8 and sum(len(row & recurring) for row in pieces) > 2.5 * len(texts)
+
+
+def _first_numbers(values: pd.Series[Any]) -> pd.Series[Any]:
+    import pandas as pd
+
+    return pd.to_numeric(values.astype(str).str.extract(r"(\d{1,15})", expand=False))
 
 
 def as_numbers(values: pd.Series[Any]) -> pd.Series[Any]:

@@ -717,6 +717,31 @@ def test_a_large_table_is_profiled_from_a_sample_but_counted_whole(tmp_path: Pat
     assert profile.split.kind == "random"
 
 
+PARTS = ("shop", "news", "blog", "login", "secure", "bank", "mail", "index", "article", "view", "user", "cart")
+
+
+@pytest.mark.parametrize(
+    ("form", "kind"),
+    [
+        ("https://www.{a}-{b}.com/{c}/{d}.php?id={number}", "text"),
+        ("https://www.{a}-{b}.com/{c}/{d}/{row}", "id"),  # the number counts the rows
+        ("{a}.{number}", "id"),
+        ("AB-{number}-XL", "id"),
+        ("{number:x}-{number:x}-{number:x}-{number:x}", "id"),
+    ],
+)
+def test_addresses_are_texts_and_codes_are_not(tmp_path: Path, form: str, kind: str) -> None:
+    rng = RNG(4)
+    numbers = rng.permutation(10**6)[:600]
+    chosen = rng.choice(PARTS, (600, 4))
+    values = [
+        form.format(**dict(zip("abcd", parts, strict=True)), number=number, row=row)
+        for row, (parts, number) in enumerate(zip(chosen, numbers.tolist(), strict=True))
+    ]
+    columns = inspect(write(tmp_path, table(600, address=values))).profile.columns
+    assert columns[-1].kind == kind
+
+
 # --- the split ------------------------------------------------------------------------------------------------------
 
 
