@@ -116,7 +116,7 @@ def variations(script: Script) -> list[Variation]:
         for name in steps
     ]
     if re.search(r"^WORDS = \[[^\]]", script["Settings"], re.MULTILINE):
-        features.insert(0, WITHOUT_WORDS)
+        features.append(WITHOUT_WORDS)
     if len(models) > 1:
         removals = [
             Variation(model, "left out of the blend", f"changed_parts = np.delete(parts, {place}, axis=0)")
