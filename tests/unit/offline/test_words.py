@@ -115,7 +115,8 @@ def test_a_functions_helpers_are_the_names_that_it_reads_and_does_not_define() -
 def test_a_study_leaves_the_words_out(tmp_path: Path) -> None:
     titled = script(tmp_path / "titles", told=[f"{WORDS[i % 12]} {WORDS[i % 11]} {WORDS[i % 7]}" for i in range(400)])
     plain = script(tmp_path / "numbers")
-    earlier = "\n".join(f"- `{step}` left out: 1.2 (+0.1, worse)" for step in ("string_features", "number_features"))
+    studied = ("string_features", "number_features", "model_scale", "lightgbm")
+    earlier = "\n".join(f"- `{part}` left out: 1.2 (+0.1, worse)" for part in studied)
     studies = [
         code(ask("ablation_study", environment=ENVIRONMENT, script=text, earlier_summaries=earlier))
         for text in (titled, plain)
