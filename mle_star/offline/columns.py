@@ -11,19 +11,23 @@ NUMBERS_DTYPE = re.compile(r"u?int|float", re.IGNORECASE)
 MONTH = re.compile(r"^[A-Za-z]{3,9}\W+\d{4}$")
 WRITTEN_NUMBER = re.compile(r"\W*\d[\d\s.,]*\W*(k|mn?|bn?)?\W*", re.IGNORECASE)
 
+WIDEST, WIDEST_WORDS = 24, 32
+"""Columns that trees are given for one of a table, at the most, and for its words, beside one for each class."""
+
 
 def found_in(facts: Facts) -> set[str]:
     """What there is in the data of what parts are marked with, such as `# where words`."""
     columns = [column for column in facts.profile.columns if column.name not in facts.targets]
     dates = [column for column in columns if column.kind == "date"]
+    words = sum(map(has_words, columns))
     found = {
         "written": may_write_numbers(facts),
         "texts": any(column.kind == "text" for column in columns),
-        "words": any(map(has_words, columns)),
+        "words": words > 0,
         "gaps": sum(column.name != facts.profile.split.column for column in dates) > 1,
         "months": any(MONTH.search(example) for column in dates for example in column.examples),
         "stamps": any(NUMBERS_DTYPE.match(column.dtype) for column in dates),
-        "wide": facts.columns > 40,
+        "wide": WIDEST * facts.columns + words * (WIDEST_WORDS + facts.class_count) > 1_000,
     }
     return {name for name, is_there in found.items() if is_there}
 

@@ -139,7 +139,7 @@ def _pieces_recur(texts: list[str]) -> bool:
     rows = Counter(piece for row in pieces for piece in row)
     recurring = {piece for piece, count in rows.items() if count > 1}
     words = sum(len(p) >= 4 and p.isalpha() and (p.islower() or p.istitle()) for p in recurring)
-    return words >= 8 and sum(len(row & recurring) for row in pieces) > 2.5 * len(texts)
+    return words >= 20 and sum(len(row & recurring) for row in pieces) > 2.5 * len(texts)
 
 
 def _first_numbers(values: pd.Series[Any]) -> pd.Series[Any]:

@@ -717,7 +717,10 @@ def test_a_large_table_is_profiled_from_a_sample_but_counted_whole(tmp_path: Pat
     assert profile.split.kind == "random"
 
 
-PARTS = ("shop", "news", "blog", "login", "secure", "bank", "mail", "index", "article", "view", "user", "cart")
+PARTS = [
+    "shop", "news", "blog", "login", "secure", "bank", "mail", "index", "article", "view", "user", "cart",
+    "help", "about", "event", "photo", "music", "video", "travel", "game", "forum", "wiki", "sport", "sale",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
