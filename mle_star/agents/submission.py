@@ -17,7 +17,6 @@ from mle_star.tools.replacing import replace_block
 from mle_star.tools.replies import parse_json, parse_script
 from mle_star.tools.run import Run
 
-NO_BETTER = "another path's solution, which is no worse, is submitted early, and time is limited"
 USE_EVERY_ROW = "The block limits the training rows: have it use every row."
 
 
@@ -36,16 +35,10 @@ def step_name(state: SubmissionState) -> str:
 
 
 async def submission(state: SubmissionState, runtime: Runtime[MLEStarConfig]) -> dict[str, Any]:
-    """Remove the subsampling from the next solution in line, then have it write the submission.
-
-    Where time is limited, no second path's solution is submitted early unless it is better than the first one's.
-    """
+    """Remove the subsampling from the next solution in line, then have it write the submission."""
     run = await Run.of(runtime)
     tried = state.get("submitted", 0)
     solution, step = state["ranked"][tried], step_name(state)
-    if "path" in state and not run.submits_early(solution, (await run.brief()).metric):
-        skipped = await record_skip(run, step, "submission", NO_BETTER)
-        return {"draft": None, "submitted": tried + 1, "history": skipped}
     script, usage = await without_subsampling(run, solution.script, step)
     answer = await ask(
         run, "submission", lambda reply: parse_script(reply, script), step=step, agent="submission", script=script

@@ -17,7 +17,6 @@ from langgraph.runtime import Runtime
 from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import ExecutionResult, Solution, TaskBrief, TaskDescription, Usage
 from mle_star.models.events import Event, Kind, phase_of
-from mle_star.models.metric import Metric
 from mle_star.models.state import Draft
 from mle_star.tools.accounting import BYTES_PER_TOKEN, estimate_tokens, usage_in
 from mle_star.tools.brief import LIMIT, render_brief
@@ -63,8 +62,6 @@ class Run:
         self.budget = Budget(config)
         self.cut_short = ""
         """Which limit ended a phase of the run before its time; the first one that did."""
-        self._early: list[Solution] = []
-        """What is, or was, submitted while the search goes on."""
         self.slots = asyncio.Semaphore(config.parallel_calls)
         """What a model call holds while it is under way."""
 
@@ -132,7 +129,7 @@ class Run:
         await check_isolation(self.config)
         self.clock.start()
         self.budget.start(Usage(), submitted=False)
-        self.clock.safe, self._early = False, []
+        self.clock.safe = False
         await asyncio.to_thread(discard, self.folder / "final")
         async with self._lock:
             self._brief, self._values = None, {}
@@ -264,17 +261,6 @@ class Run:
     def submission_file(self) -> Path:
         """Where the best valid submission is put."""
         return self.folder / "final" / "submission.csv"
-
-    def submits_early(self, solution: Solution, metric: Metric) -> bool:
-        """Tell whether a path's solution is to be submitted while the search goes on, and take note that it is.
-
-        Where time is limited, one is enough but for a better one: the other paths' scripts have the time.
-        """
-        limited = self.config.time_limit is not None
-        if limited and any(metric.is_at_least(other.score, solution.score) for other in self._early):
-            return False
-        self._early.append(solution)
-        return True
 
     async def keep(self, source: Solution, result: ExecutionResult) -> None:
         """Take on the valid submission that a script wrote for `source`, unless there is a better one."""

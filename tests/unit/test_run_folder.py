@@ -17,7 +17,6 @@ from mle_star.models.config import MLEStarConfig
 from mle_star.models.data_models import ExecutionResult, Solution, TaskDescription
 from mle_star.models.errors import ConfigError
 from mle_star.models.events import Event
-from mle_star.models.metric import Metric
 from mle_star.models.state import Draft
 from mle_star.tools.files import last_line, write_atomically
 from mle_star.tools.ledger import promote
@@ -299,16 +298,6 @@ async def test_an_early_submission_may_outlast_the_search_while_there_is_none(
     assert run.clock.left("p1.submission") == run.clock.left("p1.t0.k0") <= 150
     run.clock.safe, run.clock.stopped = False, True
     assert run.clock.left("p1.submission") == 0
-
-
-@pytest.mark.parametrize(("limit", "second", "goes"), [(1_000, 0.4, True), (1_000, 0.5, False), (None, 0.6, True)])
-def test_where_time_is_limited_only_a_better_solution_is_submitted_early_as_well(
-    tmp_path: Path, limit: float | None, second: float, goes: bool
-) -> None:
-    run, metric = Run("r1", MLEStarConfig(out_dir=tmp_path, time_limit=limit)), Metric(name="rmse", maximize=False)
-    first, other = (Solution(script="", score=score, step=f"p{score}", agent="merger") for score in (0.5, second))
-    assert run.submits_early(first, metric)
-    assert run.submits_early(other, metric) == goes
 
 
 async def test_once_there_is_a_submission_no_other_early_one_holds_up_the_run(tmp_path: Path) -> None:
