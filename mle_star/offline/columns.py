@@ -74,5 +74,4 @@ def is_string(column: ColumnProfile) -> bool:
     """Whether a column's strings are worth reading: texts, and categories of many values."""
     if column.kind == "text":
         return True
-    wordy = not re.match(r"(u?int|float|bool)", column.dtype.lower())
-    return column.kind == "category" and wordy and (column.unique or 0) > 30
+    return column.kind == "category" and not NUMBERS_DTYPE.match(column.dtype) and (column.unique or 0) > 30

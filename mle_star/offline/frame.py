@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from mle_star.offline import metrics
-from mle_star.offline.parts import calls, frame_part, trimmed
-from mle_star.offline.parts import functions as part_texts
+from mle_star.offline.parts import calls, frame_part
 from mle_star.offline.recipe import TEXT_A_SECOND, Facts, Family, Recipes, text_bytes
 from mle_star.offline.script import Script, constants, features_list, models_table
 
@@ -114,8 +113,8 @@ def loading(facts: Facts, recipes: Recipes) -> str:
     lines = [recipes.loading(facts)]
     if not facts.classifies:
         for_people = facts.profile.target is not None and facts.profile.target.as_text
-        if for_people and "def as_numbers(" not in lines[0]:
-            lines.append(f"\n\n{part_texts('tabular')['as_numbers']}\n\n")
+        if for_people and (helper := functions(facts, recipes, ["as_numbers"], lines[0])):
+            lines.append(f"\n\n{helper}\n\n")
         read = "as_numbers" if for_people else 'pd.to_numeric, errors="coerce"'
         lines.append(f"train[TARGETS] = train[TARGETS].apply({read}).replace([np.inf, -np.inf], np.nan)")
     gaps = ', how="all"' if len(facts.targets) > 1 else ""
@@ -278,7 +277,7 @@ def validation(facts: Facts, recipes: Recipes, *, has_dates: bool) -> str:
     dates = folds in {"time", "period"} and not has_dates
     evaluation = {"none": "direct", "argmax": "argmax"}.get(scoring.decision, "tuned")
     parts = [
-        *([trimmed(part_texts("tabular")["as_dates"], {"stamps", "months"})] if dates else []),
+        *([functions(facts, recipes, ["as_dates"])] if dates else []),
         frame_part("folds", folds),
         frame_part("build"),
         *([frame_part("trend")] if fitting == "trend" else []),

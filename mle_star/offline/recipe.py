@@ -24,7 +24,8 @@ Rules for the functions that a modality supplies as text:
 - Each is one top-level function with a docstring, named in the field's terms, and uses only: its arguments, the
   constants of Settings, `classes`, `np`, `pd`, `os`, the frame's helpers (below), and its own imports, which stand
   INSIDE the function (`from lightgbm import LGBMClassifier`), so that it can be moved from script to script.
-  A function may call other parts by their names: they come along.
+  A function may call other parts by their names: they come along. What only some data calls for ends in a mark,
+  `# where words`, and is left out elsewhere with its block.
 - What a person would turn is a keyword argument with a default: `def lightgbm(fit_matrix, fit_target, new_matrix,
   learning_rate=0.05, leaves=15)`; the first ones are the most telling. The ablation varies these (a number is halved,
   a flag is flipped) and ideas rewrite them.

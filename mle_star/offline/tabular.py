@@ -95,11 +95,9 @@ class TabularRecipes:
             late = {"nearest_neighbours"}
         return tuple(sorted(found, key=lambda family: family.model in late))
 
-    def settings(self, facts: Facts) -> str:
-        """Columns by what they are."""
-        columns = facts.profile.columns
-        split = facts.profile.split
-        time_columns = [split.column] if split.kind == "time" and split.column else []
+    def dropped(self, facts: Facts) -> list[str]:
+        """The columns that are no features: target, identifiers, groups, what tells nothing or only counts time."""
+        columns, split = facts.profile.columns, facts.profile.split
         dates = [column.name for column in columns if column.kind == "date"]
         untrusted = [name for name in split.untrusted if name not in dates]
         codes = code_columns(facts)
@@ -107,8 +105,19 @@ class TabularRecipes:
         drop = [*facts.targets, *facts.id_columns, *useless, *untrusted]
         if split.kind == "group" and split.column and not split.days:
             drop.append(split.column)
-        drop = list(dict.fromkeys(drop))
-        kept = [column for column in columns if column.name not in drop]
+        return list(dict.fromkeys(drop))
+
+    def places(self, facts: Facts) -> list[tuple[str, str]]:
+        """Latitude and longitude of two places or more, among the features."""
+        drop = self.dropped(facts)
+        return find_places([column for column in facts.profile.columns if column.name not in drop])
+
+    def settings(self, facts: Facts) -> str:
+        """Columns by what they are."""
+        split = facts.profile.split
+        time_columns = [split.column] if split.kind == "time" and split.column else []
+        codes, drop = code_columns(facts), self.dropped(facts)
+        kept = [column for column in facts.profile.columns if column.name not in drop]
         strings = [column.name for column in kept if is_string(column) or column.name in codes]
         return constants(
             DROP=drop,
@@ -120,7 +129,7 @@ class TabularRecipes:
             CATEGORIES=[c.name for c in kept if c.kind in {"category", "boolean"} and not is_number(c)],
             WORDS=[column.name for column in kept if has_words(column)],
             TIME_COLUMNS=time_columns,
-            **({"PLACES": places} if (places := find_places(kept)) else {}),
+            **({"PLACES": places} if (places := self.places(facts)) else {}),
         )
 
     def loading(self, facts: Facts) -> str:
@@ -142,7 +151,7 @@ class TabularRecipes:
             steps.append("date_features")
         if any(is_string(column) for column in kept) or code_columns(facts):
             steps.append("string_features")
-        if find_places(kept):
+        if self.places(facts):
             steps.append("place_features")
         if len(kept) <= 80:
             steps.append("number_features")

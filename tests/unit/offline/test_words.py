@@ -137,3 +137,13 @@ def test_days_to_the_time_are_planned_only_where_the_test_goes_on_in_time(
     facts = read_facts(Task(tmp_path, table[:300], table[300:], "y", "rmse").brief, read_environment(ENVIRONMENT))
     assert facts.follows == goes_on
     assert sum("to the time" in idea.title for idea in ideas_for("date_features", facts)) == ideas
+
+
+def test_places_that_only_count_time_are_no_features(tmp_path: Path) -> None:
+    names = ("from_lat", "from_lon", "to_lat", "to_lon")
+    table = pd.DataFrame({"when": pd.date_range("2018-01-01", periods=400).astype(str)})
+    table = table.assign(**{name: np.arange(400) / 10 for name in names}, y=RNG(0).normal(size=400))
+    facts = read_facts(Task(tmp_path, table[:300], table[300:], "y", "rmse").brief, read_environment(ENVIRONMENT))
+    assert {*names} <= {*facts.profile.split.untrusted}
+    recipes = recipes_for(facts)
+    assert "PLACES" not in write_script(facts, recipes, recipes.families(facts)[:1], 1, 2)
