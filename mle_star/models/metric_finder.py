@@ -11,17 +11,21 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from mle_star.models.known_metrics import KNOWN, WORDED
-from mle_star.models.metrics import AVERAGES, FILLERS, recognise
+from mle_star.models.metrics import AVERAGES, FILLERS, plain, recognise
 from mle_star.models.passages import Sentence, plain_text, sentences
 
 CUE = re.compile(
     r"(?i)\b(eval[uú]\w+|évalu\w+|scored|scoring|scores?|m[eé]tri(?:c|k|ca|que)s?|judg\w+|graded|bewert\w+|gemessen|"
-    r"puntuaci[oó]n|ranked by|"
+    r"puntuaci[oó]n|rank(?:ed|ings?|s)?(?: (?:is|are|will be|done|made|determined))* (?:by|on|with|using|according to)|"
+    r"rankings?(?=:)|(?:performance|quality|error) measures?|decides?|wins(?=[.!]|$)|"
     r"measured? (?:by|with|using|in)|leaderboard|performance (?:is|will be)|assessed|maximi[sz]e|minimi[sz]e|"
     r"optimi[sz]e|criteri(?:on|a)|as (?:low|small|high) as possible|what counts|counts(?=[.!]|$)|matters)\b|"
     r"评[价估测]|指标|评分"
 )
-USED = re.compile(r"(?i)\bwe use (?:the )?$")
+USED = re.compile(
+    r"(?i)\b(?:we use|highest|lowest|best|greatest|smallest|(?:goal|objective|target)(?: is|:)) (?:the )?$"
+)
+IN_USE = re.compile(r"(?i)[^.;:,]{0,40}\b(?:is|are|will be) used(?: (?:for|to) (?:the )?(?:rank|compar)\w+|[.!]|$)")
 NEGATION = re.compile(r"(?i)\b(not|rather than|instead of|unlike|neither|no longer|nor)\b(?:(?!\bbut\b)[^.;:,]){0,30}$")
 CLAUSE = re.compile(
     r"(?i);|,\s+(?=(?:we|this|these|here|now|it|you|your|the|submissions?|unlike|as|and|so|hint|in case)\b)|"
@@ -47,6 +51,8 @@ AMBIGUOUS = frozenset({
 """Metrics whose spellings are also words of plain prose: they count only in a sentence about the evaluation."""
 EVERYDAY = frozenset({"accuracy", "precision", "recall", "sensitivity", "specificity", "error_rate", "exact_match"})
 """Of these the ones that stand in a sentence about the evaluation and yet may mean nothing: `accuracy is judged by`."""
+LONG = 3
+"""Words of a spelling that is no plain prose, though its metric has shorter ones: `coefficient of determination`."""
 NEVER = frozenset(["f", "acc", "hr", "hits", "r", "sq", "uar", "nll", "auc", "pr"]) - {"auc"}
 """Spellings too short to be looked for in prose."""
 ALONE = re.compile(r"\s*(?:\*\*)?[\s.!:。]*(?:\*\*)?[\s.!:。]*")
@@ -105,6 +111,7 @@ def _hits(place: int, sentence: Sentence) -> Iterator[_Hit]:
             continue
         base = name.removeprefix("mean_columnwise_").split("@")[0]
         ambiguous, everyday = ("@" not in name and base in words for words in (AMBIGUOUS, EVERYDAY))
+        ambiguous = ambiguous and (everyday or len(plain(match[0]).split()) < LONG)
         worth = 4 * sentence.section + 2 * (cue or (not everyday and USED.search(before) is not None))
         worth += clauses[0].cue
         alone = (
@@ -112,12 +119,15 @@ def _hits(place: int, sentence: Sentence) -> Iterator[_Hit]:
         )
         worth += 2 * alone
         if ambiguous:
-            if not worth or (base == "map" and not re.search(r"mAP|MAP|(?i:mean average precision)", match[0])):
+            if not (worth or (IN_USE.match(after) and not everyday)) or (
+                base == "map" and not re.search(r"mAP|MAP|(?i:mean average precision)", match[0])
+            ):
                 continue
             if re.match(r"(?i)recall(s|ed)?\s+(that|the|how|from)\b", text[match.start() :]):
                 continue
         aside = clauses[0].aside + (REACHED.match(after) is not None)
-        yield _Hit(worth + (not everyday) - 4 * aside, len(match[0]), (place, match.start()), name, alone)
+        sure = not everyday and (worth > 0 or not ambiguous)
+        yield _Hit(worth + sure - 4 * aside, len(match[0]), (place, match.start()), name, alone)
 
 
 def _clauses(sentence: str) -> Iterator[_Clause]:

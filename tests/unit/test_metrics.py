@@ -264,6 +264,33 @@ def test_the_metric_stands_under_a_heading_of_any_form_or_in_a_users_words(text:
 @pytest.mark.parametrize(
     ("text", "name"),
     [
+        ('Ranking by the F1 of "yes".', "f1"),
+        ("The ranking is by the F1 of the class yes.", "f1"),
+        ("Ranking: F1 of class 1", "f1"),
+        ('F1 of "yes" is used.', "f1"),
+        ("R2 is used to compare submissions.", "r2"),
+        ("Best F1 wins.", "f1"),
+        ("The highest R2 gets the prize.", "r2"),
+        ("Our goal is the best F1.", "f1"),
+        ("Predict `yield` of later years; coefficient of determination (R2).", "r2"),
+        ("Performance measure: the area under the precision-recall curve", "average_precision"),
+        ("Predict the next race of F1 for each driver.", None),
+        ("Highest recall of cars is our aim.", None),
+        ("Data of F1 races. Predict the position. RMSE.", "rmse"),
+        ("Predict the ranking of each team. RMSE.", "rmse"),
+        ("Sensors of high precision are used. RMSE.", "rmse"),
+        ("PCA with explained variance is used. RMSE.", "rmse"),
+        ("The tree ranks by gini impurity. MAE.", "mae"),
+        ("The vote decides on the map. RMSE.", "rmse"),
+    ],
+)
+def test_the_metric_is_what_ranks_wins_or_is_used(text: str, name: str | None) -> None:
+    assert find_metric(text) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
         ("Classify the rows. Accuracy.", "accuracy"),
         ("Classify the rows.\n\n**Accuracy**", "accuracy"),
         ("Classify the rows.\nPrecision\nRecall", None),
