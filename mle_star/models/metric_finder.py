@@ -25,7 +25,9 @@ CUE = re.compile(
 USED = re.compile(
     r"(?i)\b(?:we use|highest|lowest|best|greatest|smallest|(?:goal|objective|target)(?: is|:)) (?:the )?$"
 )
+"""What stands right before a metric that is aimed at: `we use RMSE`, `the highest R2`."""
 IN_USE = re.compile(r"(?i)[^.;:,]{0,40}\b(?:is|are|will be) used(?: (?:for|to) (?:the )?(?:rank|compar)\w+|[.!]|$)")
+"""What follows one, in its clause: `the F1 of "yes" is used`. The weakest of hints, since methods are used as well."""
 NEGATION = re.compile(r"(?i)\b(not|rather than|instead of|unlike|neither|no longer|nor)\b(?:(?!\bbut\b)[^.;:,]){0,30}$")
 CLAUSE = re.compile(
     r"(?i);|,\s+(?=(?:we|this|these|here|now|it|you|your|the|submissions?|unlike|as|and|so|hint|in case)\b)|"
@@ -119,9 +121,9 @@ def _hits(place: int, sentence: Sentence) -> Iterator[_Hit]:
         )
         worth += 2 * alone
         if ambiguous:
-            if not (worth or (IN_USE.match(after) and not everyday)) or (
-                base == "map" and not re.search(r"mAP|MAP|(?i:mean average precision)", match[0])
-            ):
+            named = worth > 0 or (not everyday and IN_USE.match(after) is not None)
+            spelled = base != "map" or re.search(r"mAP|MAP|(?i:mean average precision)", match[0]) is not None
+            if not (named and spelled):
                 continue
             if re.match(r"(?i)recall(s|ed)?\s+(that|the|how|from)\b", text[match.start() :]):
                 continue
