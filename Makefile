@@ -7,8 +7,8 @@ export PYTHON
 BIN := .venv/bin
 READY := .venv/.ready
 PACKAGES := mle_star graphs prompts
-# Integration tests that keep a core busy, and wait for nothing: one on each core.
-BUSY := tests/integration/test_cards.py $(wildcard tests/integration/test_offline_*.py)
+# Integration tests that want all cores: how scripts share them. The others run one on each core.
+WHOLE := tests/integration/test_cgroup.py tests/integration/test_runner.py tests/integration/test_warm.py
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command "make lock" --upgrade
 
@@ -25,8 +25,8 @@ test: $(READY) ## Run the fast tests: unit and property
 	$(BIN)/python -m pytest -n auto -m "not integration and not slow"
 
 integration: $(READY) ## Run the tests that start real scripts, servers and processes
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "integration and not long" $(BUSY)
-	$(BIN)/python -m pytest -m "integration and not long" $(BUSY:%=--ignore=%)
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "integration and not long" $(WHOLE:%=--ignore=%)
+	$(BIN)/python -m pytest -m "integration and not long" $(WHOLE)
 
 llm: $(READY) ## Run the pipeline with a real language model, a tiny one, on the processor
 	$(BIN)/uv pip install --quiet --python $(BIN)/python xllamacpp
