@@ -85,6 +85,8 @@ class SplitProfile(Frozen):
     evidence: str = "test rows look like training rows"
     untrusted: tuple[str, ...] = ()
     """Columns that only count time (or rows): constant within a group, or beyond the training range in the test."""
+    worded: tuple[str, ...] = ()
+    """Columns that name the groups, all of them new in the test, in words that recur: each word can tell something."""
 
 
 class ImageProfile(Frozen):

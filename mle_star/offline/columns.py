@@ -22,6 +22,7 @@ def found_in(facts: Facts) -> set[str]:
     words = sum(map(has_words, columns))
     found = {
         "written": may_write_numbers(facts),
+        "groups": has_groups(facts),
         "texts": any(column.kind == "text" for column in columns),
         "words": words > 0,
         "gaps": sum(column.name != facts.profile.split.column for column in dates) > 1,
@@ -30,6 +31,12 @@ def found_in(facts: Facts) -> set[str]:
         "wide": WIDEST * facts.columns + words * (WIDEST_WORDS + facts.class_count) > 1_000,
     }
     return {name for name, is_there in found.items() if is_there}
+
+
+def has_groups(facts: Facts) -> bool:
+    """Whether the test has groups of its own, named by a column or a part of it."""
+    split = facts.profile.split
+    return split.kind == "group" and split.column is not None and not split.days
 
 
 def is_number(column: ColumnProfile) -> bool:

@@ -261,7 +261,7 @@ def validation(facts: Facts, recipes: Recipes, *, has_dates: bool) -> str:
     if split.kind == "random" or not split.column:
         folds = "stratified" if facts.classifies and not several else "plain"
     else:
-        folds = "part" if split.part else "period" if split.days else split.kind
+        folds = "period" if split.days else split.kind
     fitting = (
         ("multilabel" if several else "classification")
         if facts.classifies
@@ -278,6 +278,7 @@ def validation(facts: Facts, recipes: Recipes, *, has_dates: bool) -> str:
     evaluation = {"none": "direct", "argmax": "argmax"}.get(scoring.decision, "tuned")
     parts = [
         *([functions(facts, recipes, ["as_dates"])] if dates else []),
+        *([frame_part("groups_of", "part" if split.part else "column")] if folds == "group" else []),
         frame_part("folds", folds),
         frame_part("build"),
         *([frame_part("trend")] if fitting == "trend" else []),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from mle_star.offline import parts
+from mle_star.offline.columns import has_groups
 from mle_star.offline.recipe import Facts, Family, Idea, set_keywords
 
-SHARED = ("as_dates", "as_numbers", "target_means", "word_scores")
+SHARED = ("as_dates", "as_numbers", "inner_folds", "target_means", "word_scores")
 """Parts for tables that texts and images use as well."""
 
 
@@ -37,7 +38,8 @@ class PartRecipes(ABC):
         kind = "classification" if facts.classifies else "regression"
         sources = [parts.functions(file) for file in (self.name, f"{self.name}_{kind}")]
         shared = parts.functions("tabular")
-        sources.append({helper: parts.trimmed(shared[helper], {"stamps", "months"}) for helper in SHARED})
+        found = {"stamps", "months", *(["groups"] if has_groups(facts) else [])}
+        sources.append({helper: parts.trimmed(shared[helper], found) for helper in SHARED})
         if facts.classifies:
             sources += [parts.functions("text_image"), {"spread": parts.functions("classification")["spread"]}]
         source = next((functions[name] for functions in sources if name in functions), None)

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from mle_star.offline import parts
-from mle_star.offline.columns import code_columns, found_in, has_words, is_number, is_string, may_write_numbers
+from mle_star.offline.columns import (
+    code_columns,
+    found_in,
+    has_groups,
+    has_words,
+    is_number,
+    is_string,
+    may_write_numbers,
+)
 from mle_star.offline.places import find_places
 from mle_star.offline.recipe import Facts, Family, Idea, set_keywords
 from mle_star.offline.script import constants
@@ -103,7 +111,7 @@ class TabularRecipes:
         codes = code_columns(facts)
         useless = [c.name for c in columns if c.kind in {"id", "path", "constant"} and c.name not in codes]
         drop = [*facts.targets, *facts.id_columns, *useless, *untrusted]
-        if split.kind == "group" and split.column and not split.days:
+        if has_groups(facts) and split.column and split.column not in split.worded:
             drop.append(split.column)
         return list(dict.fromkeys(drop))
 

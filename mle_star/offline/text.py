@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from mle_star.models.profile import ColumnProfile
 from mle_star.models.writing import UNSPACED
+from mle_star.offline.columns import has_groups
 from mle_star.offline.part_recipes import PartRecipes
 from mle_star.offline.recipe import Facts, Family, Idea
 from mle_star.offline.script import constants
@@ -205,9 +206,10 @@ def text_columns(facts: Facts) -> list[str]:
 
 
 def group_columns(facts: Facts) -> list[str]:
-    """The column that names groups which the test set does not share."""
+    """The column that names groups which the test set does not share, unless it does so in words."""
     split = facts.profile.split
-    return [split.column] if split.kind == "group" and split.column and not split.days else []
+    unread = has_groups(facts) and split.column not in split.worded
+    return [split.column] if split.column and unread else []
 
 
 def time_columns(facts: Facts) -> list[str]:

@@ -228,14 +228,19 @@ class _Inspection:
         return measure_split(self.train, self.test, features, id_column, targets)
 
     def _columns(self, features: Sequence[str], split: SplitProfile) -> tuple[tuple[ColumnProfile, ...], str | None]:
-        """The features, measured; a counter of rows that the comparison with the test trusts is a number as others."""
+        """The features, measured.
+
+        A counter of rows that the comparison with the test trusts is a number as others, and names of groups that are
+        new in the test are texts, where their words are known.
+        """
         if self.train is None:
             return (), None
         columns, more = profile_columns(self.train.sample, features)
         if self.test is None:
             return columns, more
         counts = {c.name for c in columns if c.kind == "id" and c.maximum is not None} - set(split.untrusted)
-        return tuple(c.model_copy(update={"kind": "numeric"}) if c.name in counts else c for c in columns), more
+        kinds = dict.fromkeys(counts, "numeric") | dict.fromkeys(split.worded, "text")
+        return tuple(c.model_copy(update={"kind": kinds.get(c.name, c.kind)}) for c in columns), more
 
     def _images(self) -> ImageProfile | None:
         if self.media is None or self.media.kind != "image":

@@ -1,4 +1,4 @@
-"""Tell columns that only number the rows from those whose order tells something: the order of admission, say."""
+"""Tell columns that only number rows or groups from those whose order tells something: of admission, or of size."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ STRETCHES = 10
 """Into as many equal parts a counter is cut, to see whether the target differs between them."""
 CHANCE = 1e-4
 """As often, at most, a counter that tells nothing may be trusted."""
+LEAST_GROUPS = 50
+"""Fewer groups hardly tell a number that says something of them from one that does not."""
 WITHIN = 0.8
 """Share of the test rows that must lie between the 5% and the 95% quantile of training; by chance it is 0.9."""
 
@@ -35,6 +37,27 @@ def telling_counters(
     return [name for name in whole if _shared(train[name], test[name]) and any(_tells(train[name], t) for t in targets)]
 
 
+def telling_attributes(
+    train: pd.DataFrame, test: pd.DataFrame, names: Sequence[str], group: str, targets: Sequence[pd.Series[Any]]
+) -> list[str]:
+    """Numbers that each group has one of, such as a town's population, along which a target differs between groups."""
+    numeric = [n for n in numeric_names(test, numeric_names(train, names)) if n != group and _shared(train[n], test[n])]
+    if not numeric or train[group].nunique() < LEAST_GROUPS:
+        return []
+    typical = [target.reindex(train.index).groupby(train[group]).agg(_typical) for target in targets]
+    first = train.groupby(group)[numeric].first()
+    return [name for name in numeric if any(_tells(first[name].dropna(), values) for values in typical)]
+
+
+def _typical(target: pd.Series[Any]) -> Any:
+    """The mean of numbers, the most frequent of classes; a missing value where nothing is known."""
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(target.dtype) and not pd.api.types.is_bool_dtype(target.dtype):
+        return target.mean()
+    return next(iter(target.mode()), None)
+
+
 def _shared(train: pd.Series[Any], test: pd.Series[Any]) -> bool:
     low, high = train.quantile(0.05), train.quantile(0.95)
     return bool(test.between(low, high).mean() >= WITHIN)
@@ -48,7 +71,7 @@ def _tells(counter: pd.Series[Any], target: pd.Series[Any]) -> bool:
     known = target.reindex(counter.index).dropna()
     if known.nunique() < 2:
         return False
-    stretch = pd.qcut(counter[known.index], STRETCHES, labels=False)
+    stretch = pd.qcut(counter[known.index], STRETCHES, labels=False, duplicates="drop")
     if pd.api.types.is_numeric_dtype(known.dtype) and not pd.api.types.is_bool_dtype(known.dtype):
         return bool(kruskal(*(values for _, values in known.groupby(stretch))).pvalue < CHANCE)
     return bool(chi2_contingency(pd.crosstab(stretch, known.astype(str))).pvalue < CHANCE)

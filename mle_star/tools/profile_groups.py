@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,10 +20,13 @@ CHANCE = 1e-6
 MOST_TESTED = 100
 MOST_EXAMINED = 1000
 """Columns that may be keys: the first so many are looked at, the first so many of those are tested in full."""
+LEAST_RECURRING, LEAST_KNOWN = 20, 1.2
+"""How many words several names must share, and how many such words a new name must have on average, to tell by them."""
 KEY_WORD = re.compile(
     r"(?i)(id|key|code|no|num|number|subject|patient|user|customer|client|person|group|site|hospital|well|store|shop|"
     r"cluster|engine|machine|family|school|speaker|author|cell|batch|plot|location|station)(_?id|s)?$"
 )
+WORD = re.compile(r"[^\W\d_]{3,}")
 
 
 class Group(NamedTuple):
@@ -136,6 +140,19 @@ def choose_group(groups: Sequence[Group]) -> Group | None:
 def same_partition(train: pd.DataFrame, one: str, other: str) -> bool:
     pairs = train[[one, other]].dropna().drop_duplicates()
     return len(pairs) <= 1.05 * max(train[one].nunique(), train[other].nunique())
+
+
+def named_in_words(train: pd.Series[Any], test: pd.Series[Any]) -> bool:
+    """Tell whether names that are new in the test are made of words that training's names share, as schools' are."""
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(train.dtype):
+        return False
+    first, second = ([set(WORD.findall(str(name))) for name in column.dropna().unique()] for column in (train, test))
+    names = Counter(word for words in first for word in words)
+    recurring = {word for word, count in names.items() if count > 1}
+    known = sum(len(words & recurring) for words in second)
+    return len(recurring) >= LEAST_RECURRING and known >= LEAST_KNOWN * len(second)
 
 
 PARTS = (r"^([^\W_]+)[\W_]", r"^(.+)[\W_]+[^\W_]+$")

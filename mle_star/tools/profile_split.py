@@ -12,8 +12,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mle_star.models.profile import SplitProfile
-from mle_star.tools.profile_counters import row_counters, telling_counters
-from mle_star.tools.profile_groups import apart, choose_group, group, part_group, same_partition
+from mle_star.tools.profile_counters import row_counters, telling_attributes, telling_counters
+from mle_star.tools.profile_groups import (
+    KEY_WORD,
+    apart,
+    choose_group,
+    group,
+    named_in_words,
+    part_group,
+    same_partition,
+)
 from mle_star.tools.profile_tables import Table
 from mle_star.tools.profile_time import ahead, choose_clock, clock, date_names, in_step, period
 
@@ -50,11 +58,16 @@ def measure_split(
         )
     if chosen_group := choose_group(groups):
         alike = [found.column for found in groups if same_partition(train.sample, found.column, chosen_group.column)]
+        worded = [name for name in alike if named_in_words(train.column(name), test.column(name))]
+        attributes = [name for name in alike if not KEY_WORD.search(name)]
+        telling = telling_attributes(train.sample, test.sample, attributes, chosen_group.column, targets)
+        alike = [name for name in alike if name not in {*worded, *telling}]
         return SplitProfile(
             kind="group",
             column=chosen_group.column,
             evidence=chosen_group.evidence,
-            untrusted=_ordered(names, [chosen_group.column, *alike, *counters, *(time.column for time in clocks)]),
+            untrusted=_ordered(names, [*alike, *counters, *(time.column for time in clocks)]),
+            worded=_ordered(names, worded),
         )
     for name in dates:
         if days := period(train, test, name):

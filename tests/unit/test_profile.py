@@ -845,6 +845,47 @@ def test_patients_of_the_test_that_training_lacks_are_a_split_by_groups(tmp_path
     assert "none of the 15" in split.evidence
 
 
+def schools(names: list[str], rng: np.random.Generator) -> tuple[pd.DataFrame, np.ndarray]:
+    """Six rows of each school, and which of them are the test's: those of a quarter of the schools."""
+    school = np.repeat(np.arange(len(names)), 6)
+    frame = table(
+        len(school), school=[names[place] for place in school], code=9_000 + rng.permutation(len(names))[school]
+    )
+    return frame, np.isin(school, rng.choice(len(names), len(names) // 4, replace=False))
+
+
+def test_new_schools_are_known_by_the_words_of_their_names(tmp_path: Path) -> None:
+    rng = RNG(0)
+    words = np.array(
+        [f"{a}{b}" for a in ("nor", "sud", "gran", "bel", "mar", "lin") for b in ("ton", "ville", "field")]
+    )
+    kinds = ("Academy", "Primary School", "College", "Institute", "Beauty School")
+    names = [f"{'-'.join(rng.choice(words, 3))} {rng.choice(kinds)} {rng.choice(words)}" for _ in range(120)]
+    frame, held = schools(names, rng)
+    profile = inspect(write(tmp_path, frame, held)).profile
+    assert (profile.split.kind, profile.split.untrusted, profile.split.worded) == ("group", ("code",), ("school",))
+    assert {c.name: c.kind for c in profile.columns}["school"] == "text"
+
+
+def test_new_schools_are_not_known_by_names_that_share_no_words(tmp_path: Path) -> None:
+    frame, held = schools([f"school {'abcdefghij'[n % 10]}{n:x} of {n * 37:x}" for n in range(120)], RNG(0))
+    split = inspect(write(tmp_path, frame, held)).profile.split
+    assert (split.kind, set(split.untrusted), split.worded) == ("group", {"school", "code"}, ())
+
+
+@pytest.mark.parametrize("metric", ["RMSE", "accuracy"])
+def test_a_number_that_each_group_has_one_of_is_trusted_where_it_tells_something(tmp_path: Path, metric: str) -> None:
+    rng = RNG(0)
+    town = rng.permutation(np.repeat(np.arange(150), 8))
+    people, postcode = (1_000 + rng.permutation(9_000)[:150][town] for _ in range(2))
+    value = people / 2_000 + rng.normal(size=len(town))
+    target: Any = value if metric == "RMSE" else np.where(value > 3, "much", "little")
+    frame = table(len(town), town=[f"t{t:03d}" for t in town], people=people, postcode=postcode, y=target)
+    held = np.isin(town, rng.choice(150, 40, replace=False))
+    split = inspect(write(tmp_path, frame, held), evaluation_metric=metric).profile.split
+    assert (split.kind, set(split.untrusted)) == ("group", {"town", "postcode"})
+
+
 def visits() -> tuple[np.ndarray, list[str]]:
     patient = np.repeat(np.arange(150), 6)
     return patient, [f"p{p}_v{v}" for p, v in zip(patient, np.tile(np.arange(6), 150), strict=True)]

@@ -407,13 +407,14 @@ def folded(variant: str, **names: Any) -> list[tuple[Any, Any]]:
     days = pd.date_range("2020-01-01", periods=60, freq="12h").astype(str)
     train = pd.DataFrame({"when": days, "id": [f"p{row % 10}_v{row}" for row in range(60)]})
     scope: dict[str, Any] = {"np": np, "pd": pd, "train": train, "SPLIT_SEED": 0, "FOLDS": 5, "FOLDS_USED": 5, **names}
-    exec(functions("tabular")["as_dates"] + "\n\n\n" + frame_part("folds", variant), scope)
+    names_groups = [frame_part("groups_of", "part")] if variant == "group" else []
+    exec("\n\n\n".join([functions("tabular")["as_dates"], *names_groups, frame_part("folds", variant)]), scope)
     found: list[tuple[Any, Any]] = scope["folds"](train, np.zeros(60))
     return found
 
 
 def test_folds_keep_groups_together_that_are_a_part_of_an_id() -> None:
-    for fit, held in folded("part", GROUP_COLUMN="id", GROUP_PART=r"^([^\W_]+)[\W_]"):
+    for fit, held in folded("group", GROUP_COLUMN="id", GROUP_PART=r"^([^\W_]+)[\W_]"):
         assert not set(fit % 10) & set(held % 10)
 
 

@@ -29,12 +29,13 @@ def titles(rows: int, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
 
 
 def scores(fit: pd.DataFrame, target: np.ndarray, new: pd.DataFrame, **scope: Any) -> tuple[np.ndarray, np.ndarray]:
-    """What the words of titles say, as a script finds it."""
+    """What the words of titles say, as a script finds it; with `groups_of` in scope, where the test has own groups."""
     scope = {"np": np, "SEED": 0, "TARGET_KIND": "continuous"} | scope
-    for name in ("word_weights", "word_scores"):
-        exec(functions("tabular")[name], scope)
+    for name in ("word_weights", "inner_folds", "word_scores"):
+        exec(trimmed(functions("tabular")[name], {"groups"} if "groups_of" in scope else ()), scope)
     fit_words, new_words = scope["word_weights"](fit, new, "title")
-    found: tuple[np.ndarray, np.ndarray] = scope["word_scores"](fit_words, target, new_words)
+    folds = scope["inner_folds"](fit, target)
+    found: tuple[np.ndarray, np.ndarray] = scope["word_scores"](fit_words, target, new_words, folds)
     return found
 
 
@@ -50,6 +51,25 @@ def test_words_that_tell_nothing_do_not_betray_a_rows_own_target() -> None:
     noise = RNG(2).normal(size=600)
     told, _ = scores(fit, noise, fit.head(5))
     assert np.corrcoef(told[:, 0], noise)[0, 1] < 0.15
+
+
+@pytest.mark.parametrize("has_groups", [True, False])
+def test_words_do_not_betray_the_target_of_a_group_that_the_test_would_not_share(has_groups: bool) -> None:
+    group = np.repeat(np.arange(100), 6)
+    fit = pd.DataFrame({"title": [f"word{one}" for one in group]})
+    noise = RNG(2).normal(size=100)[group]
+    known = {"groups_of": lambda rows: pd.Series(group).loc[rows.index]} if has_groups else {}
+    told, _ = scores(fit, noise, fit.head(5), **known)
+    assert (np.corrcoef(told[:, 0], noise)[0, 1] < 0.15) == has_groups
+
+
+def test_inner_folds_hold_rare_classes_each_row_once() -> None:
+    scope: dict[str, Any] = {"np": np, "SEED": 0, "TARGET_KIND": "multiclass"}
+    exec(trimmed(functions("tabular")["inner_folds"], ()), scope)
+    target = np.array([0] * 30 + [1] * 9 + [2] * 3 + [3] * 2)
+    folds = scope["inner_folds"](pd.DataFrame({"x": target}), target)
+    assert sorted(np.concatenate([judge for _, judge in folds])) == list(range(len(target)))
+    assert all({0, 1} <= set(target[judge]) for _, judge in folds)
 
 
 def test_each_of_several_classes_has_a_score() -> None:
