@@ -111,7 +111,7 @@ class TabularRecipes:
         codes = code_columns(facts)
         useless = [c.name for c in columns if c.kind in {"id", "path", "constant"} and c.name not in codes]
         drop = [*facts.targets, *facts.id_columns, *useless, *untrusted]
-        if has_groups(facts) and split.column and split.column not in split.worded:
+        if has_groups(facts) and split.column and split.column in split.untrusted:
             drop.append(split.column)
         return list(dict.fromkeys(drop))
 

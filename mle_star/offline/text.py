@@ -206,9 +206,9 @@ def text_columns(facts: Facts) -> list[str]:
 
 
 def group_columns(facts: Facts) -> list[str]:
-    """The column that names groups which the test set does not share, unless it does so in words."""
+    """The column that names groups which the test set does not share, unless it tells something of them."""
     split = facts.profile.split
-    unread = has_groups(facts) and split.column not in split.worded
+    unread = has_groups(facts) and split.column in split.untrusted
     return [split.column] if split.column and unread else []
 
 

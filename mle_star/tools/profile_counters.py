@@ -14,8 +14,8 @@ STRETCHES = 10
 """Into as many equal parts a counter is cut, to see whether the target differs between them."""
 CHANCE = 1e-4
 """As often, at most, a counter that tells nothing may be trusted."""
-LEAST_GROUPS = 50
-"""Fewer groups hardly tell a number that says something of them from one that does not."""
+CHANCE_OF_GROUPS = 1e-10
+"""The same for a number that each group has one of: much less, since trees may tell the groups apart by it."""
 WITHIN = 0.8
 """Share of the test rows that must lie between the 5% and the 95% quantile of training; by chance it is 0.9."""
 
@@ -40,13 +40,14 @@ def telling_counters(
 def telling_attributes(
     train: pd.DataFrame, test: pd.DataFrame, names: Sequence[str], group: str, targets: Sequence[pd.Series[Any]]
 ) -> list[str]:
-    """Numbers that each group has one of, such as a town's population, along which a target differs between groups."""
-    numeric = [n for n in numeric_names(test, numeric_names(train, names)) if n != group and _shared(train[n], test[n])]
-    if not numeric or train[group].nunique() < LEAST_GROUPS:
-        return []
+    """Numbers that each group has one of, such as a town's population, along which a target differs between groups.
+
+    By less than such a difference trees rather learn the groups by heart, and they do the worse in new ones.
+    """
+    numeric = [n for n in numeric_names(test, numeric_names(train, names)) if _shared(train[n], test[n])]
     typical = [target.reindex(train.index).groupby(train[group]).agg(_typical) for target in targets]
-    first = train.groupby(group)[numeric].first()
-    return [name for name in numeric if any(_tells(first[name].dropna(), values) for values in typical)]
+    first = {name: train.groupby(group)[name].first().dropna() for name in numeric}
+    return [name for name in numeric if any(_tells(first[name], values, CHANCE_OF_GROUPS) for values in typical)]
 
 
 def _typical(target: pd.Series[Any]) -> Any:
@@ -63,7 +64,7 @@ def _shared(train: pd.Series[Any], test: pd.Series[Any]) -> bool:
     return bool(test.between(low, high).mean() >= WITHIN)
 
 
-def _tells(counter: pd.Series[Any], target: pd.Series[Any]) -> bool:
+def _tells(counter: pd.Series[Any], target: pd.Series[Any], chance: float = CHANCE) -> bool:
     """Test whether the target differs between stretches: Kruskal-Wallis for numbers, chi-squared for classes."""
     import pandas as pd
     from scipy.stats import chi2_contingency, kruskal
@@ -72,6 +73,8 @@ def _tells(counter: pd.Series[Any], target: pd.Series[Any]) -> bool:
     if known.nunique() < 2:
         return False
     stretch = pd.qcut(counter[known.index], STRETCHES, labels=False, duplicates="drop")
+    if stretch.nunique() < 2:
+        return False
     if pd.api.types.is_numeric_dtype(known.dtype) and not pd.api.types.is_bool_dtype(known.dtype):
-        return bool(kruskal(*(values for _, values in known.groupby(stretch))).pvalue < CHANCE)
-    return bool(chi2_contingency(pd.crosstab(stretch, known.astype(str))).pvalue < CHANCE)
+        return bool(kruskal(*(values for _, values in known.groupby(stretch))).pvalue < chance)
+    return bool(chi2_contingency(pd.crosstab(stretch, known.astype(str))).pvalue < chance)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from mle_star.models.profile import SplitProfile
 from mle_star.tools.profile_counters import row_counters, telling_attributes, telling_counters
 from mle_star.tools.profile_groups import (
-    KEY_WORD,
     apart,
     choose_group,
     group,
@@ -59,8 +58,7 @@ def measure_split(
     if chosen_group := choose_group(groups):
         alike = [found.column for found in groups if same_partition(train.sample, found.column, chosen_group.column)]
         worded = [name for name in alike if named_in_words(train.column(name), test.column(name))]
-        attributes = [name for name in alike if not KEY_WORD.search(name)]
-        telling = telling_attributes(train.sample, test.sample, attributes, chosen_group.column, targets)
+        telling = telling_attributes(train.sample, test.sample, alike, chosen_group.column, targets)
         alike = [name for name in alike if name not in {*worded, *telling}]
         return SplitProfile(
             kind="group",

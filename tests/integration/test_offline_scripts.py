@@ -240,6 +240,29 @@ def test_codes_that_are_unlike_in_every_row_tell_by_their_parts(tmp_path: Path) 
     submitted(task, script)
 
 
+@pytest.mark.parametrize("metric", ["rmse", "accuracy"])
+def test_schools_that_training_never_saw_are_known_by_the_words_of_their_names(metric: str, tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    starts, ends = ("Nor", "Sud", "Gran", "Bel", "Mar", "Lin", "Tor"), ("ton", "ville", "field")
+    words = np.array([start + end for start in starts for end in ends])
+    chosen, effects = generator.integers(0, len(words), (160, 3)), generator.normal(size=len(words))
+    effects[::2] = 0.0
+    school = np.repeat(np.arange(160), 6)
+    table = pd.DataFrame({"school": [" ".join(words[chosen[one]]) + f" School {one}" for one in school]})
+    table["code"] = 500 + generator.permutation(160)[school]
+    table = table.assign(**{name: generator.normal(size=len(table)) for name in "vwxyz"})
+    effect = effects[chosen].sum(axis=1)[school] + 0.2 * table["x"]
+    table["result"] = effect if metric == "rmse" else np.where(effect > np.median(effect), "good", "fair")
+    is_new = school >= 120
+    task = Task(tmp_path, table[~is_new], table[is_new].reset_index(drop=True), "result", metric)
+    assert task.facts.profile.split.worded == ("school",)
+    for script in candidates(task, 8):
+        score = ran(task, script).score
+        assert score is not None
+        assert score < 0.9 * effect.std() if metric == "rmse" else score > 0.6
+    submitted(task, script)
+
+
 def test_the_number_in_a_code_that_counts_the_rows_is_no_feature(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     table = pd.DataFrame({"code": [f"FL-{row:04}" for row in range(240)], "x": generator.normal(size=240)})

@@ -886,6 +886,13 @@ def test_a_number_that_each_group_has_one_of_is_trusted_where_it_tells_something
     assert (split.kind, set(split.untrusted)) == ("group", {"town", "postcode"})
 
 
+def test_the_number_of_a_group_is_trusted_where_it_tells_something(tmp_path: Path) -> None:
+    person = np.repeat(np.arange(400), 4)
+    frame = table(len(person), person=person, y=np.sin(person / 60) + RNG(0).normal(size=len(person)))
+    split = inspect(write(tmp_path, frame, np.isin(person, RNG(1).choice(400, 100, replace=False)))).profile.split
+    assert (split.kind, split.column, split.untrusted) == ("group", "person", ())
+
+
 def visits() -> tuple[np.ndarray, list[str]]:
     patient = np.repeat(np.arange(150), 6)
     return patient, [f"p{p}_v{v}" for p, v in zip(patient, np.tile(np.arange(6), 150), strict=True)]
