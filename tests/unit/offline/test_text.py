@@ -13,6 +13,7 @@ import pytest
 
 from mle_star.models.metric import Metric
 from mle_star.models.profile import ColumnProfile, DataProfile, SplitProfile, TargetProfile
+from mle_star.offline import parts
 from mle_star.offline.frame import functions, write_script
 from mle_star.offline.recipe import Environment, Facts
 from mle_star.offline.text import TextRecipes, text_columns
@@ -177,3 +178,13 @@ def test_every_family_has_three_ideas_for_its_model_and_its_preparation() -> Non
             for block in (family.model, family.prepare):
                 source = RECIPES.part(block, facts(task_type)) or ""
                 assert sum(idea.change(source, source) not in (None, source) for idea in RECIPES.ideas(block)) >= 3
+
+
+def test_a_topic_that_hardly_varies_in_the_fit_does_not_carry_predictions_away() -> None:
+    rng = np.random.default_rng(0)
+    fit, new = rng.normal(size=(200, 5)), rng.normal(size=(50, 5))
+    fit[:, 1] *= 1e-9
+    target = fit[:, 0] + 0.1 * rng.normal(size=200)
+    scope: dict[str, Any] = {"np": np}
+    exec(parts.functions("text_regression")["topic_ridge"], scope)
+    assert np.abs(scope["topic_ridge"](fit, target, new) - new[:, 0]).max() < 2
