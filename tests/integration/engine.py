@@ -48,7 +48,8 @@ def engine(folder: Path) -> Iterator[str]:
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
     command = [*podman, "system", "service", "--time=0", address.replace("//", "")]
     with (folder / "service.log").open("w") as log:
-        service = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        # Where a container ran out of memory, the service leaves a file named `oom` in its working folder.
+        service = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)
     try:
         wait_for(address)
         yield address
