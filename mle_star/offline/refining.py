@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import combinations
 
@@ -71,7 +71,7 @@ def choose_block(script: Script, summary: str, done: str, facts: Facts) -> str:
     # A block with few plans would run out of them before the inner loop ends.
     open_blocks = [name for name in open_blocks if plans_in(name, functions[name], facts) >= PLANS] or open_blocks
     if not open_blocks:
-        candidates = [name for name in functions if name not in refined and keywords_of(functions[name])]
+        candidates = [name for name in functions if name not in refined and _turnable(keywords_of(functions[name]))]
         return next(iter(candidates or functions))
     studied = [name for name in open_blocks if name in effects]
     features = [name for name in open_blocks if "_features" in name]
@@ -182,9 +182,7 @@ def turn(block: str, kept: dict[str, str], tried: tuple[str, ...], ideas: list[I
     numbers = keywords_of(_made(ideas, block))
     numbers |= {name: _literal(value) for name, value in kept.items() if name in numbers}
     for factor in FACTORS:
-        for name, value in numbers.items():
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or value == 0:
-                continue
+        for name, value in _turnable(numbers).items():
             other = _turned(value, factor)
             text = said({**kept, name: str(other)})
             if other not in (value, begun.get(name)) and not any(text in plan for plan in tried):
@@ -194,6 +192,12 @@ def turn(block: str, kept: dict[str, str], tried: tuple[str, ...], ideas: list[I
                     "turned one at a time. Everything else in the block stays as it is."
                 ).strip()
     return f"Leave this block as it is after {len(tried)} attempts. It has nothing left to turn. Look at another next."
+
+
+def _turnable(keywords: Mapping[str, object]) -> dict[str, int | float]:
+    """The defaults that are numbers, and can be turned."""
+    numbers = {name: value for name, value in keywords.items() if isinstance(value, (int, float)) and value}
+    return {name: value for name, value in numbers.items() if not isinstance(value, bool)}
 
 
 def best_so_far(history: tuple[Scored, ...], facts: Facts, baseline: float | None = None) -> Scored | None:

@@ -45,18 +45,22 @@ def telling_attributes(
     By less than such a difference trees rather learn the groups by heart, and they do the worse in new ones.
     """
     numeric = [n for n in numeric_names(test, numeric_names(train, names)) if _shared(train[n], test[n])]
-    typical = [target.reindex(train.index).groupby(train[group]).agg(_typical) for target in targets]
+    if not numeric:
+        return []
+    typical = [_typical(target.reindex(train.index), train[group]) for target in targets]
     first = {name: train.groupby(group)[name].first().dropna() for name in numeric}
     return [name for name in numeric if any(_tells(first[name], values, CHANCE_OF_GROUPS) for values in typical)]
 
 
-def _typical(target: pd.Series[Any]) -> Any:
-    """The mean of numbers, the most frequent of classes; a missing value where nothing is known."""
+def _typical(target: pd.Series[Any], group: pd.Series[Any]) -> pd.Series[Any]:
+    """Of each group the mean of its numbers, or the most frequent of its classes."""
     import pandas as pd
 
     if pd.api.types.is_numeric_dtype(target.dtype) and not pd.api.types.is_bool_dtype(target.dtype):
-        return target.mean()
-    return next(iter(target.mode()), None)
+        return target.groupby(group).mean()
+    counts = target.groupby([group, target]).size().sort_values(kind="stable")
+    found = counts.index.to_frame(index=False).set_axis(["group", "value"], axis=1)
+    return found.drop_duplicates("group", keep="last").set_index("group")["value"]
 
 
 def _shared(train: pd.Series[Any], test: pd.Series[Any]) -> bool:

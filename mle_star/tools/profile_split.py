@@ -37,7 +37,8 @@ def measure_split(
 ) -> SplitProfile:
     """Compare the two tables column by column; `features` are the columns that both have.
 
-    `targets` are columns of training: a counter of rows is trusted where the split is random and it tells of one.
+    `targets` are columns of training: a counter of rows is trusted where the split is random and it tells of one, a
+    number of groups where it clearly does.
     """
     names = [name for name in features if name != id_column]
     counters = row_counters(train.sample, names)

@@ -27,7 +27,7 @@ from mle_star.offline.chat import OfflineChatModel
 from mle_star.offline.library import recipes_by_name
 from mle_star.offline.parts import frame_part, functions
 from mle_star.offline.reading import Scored, read_environment, read_facts, rows_in
-from mle_star.offline.refining import fitting_ideas, ideas_for, name_of, next_plan
+from mle_star.offline.refining import choose_block, fitting_ideas, ideas_for, name_of, next_plan
 from mle_star.offline.script import Script, functions_of, keywords_of
 from mle_star.offline.tabular import FAMILIES
 from mle_star.offline.tabular_ideas import IDEAS
@@ -733,3 +733,10 @@ def test_a_booster_is_averaged_with_a_forest_of_its_own_kind(kind: str, name: st
     predicted = scope[name](rows[:90], target[:90], rows[90:])
     assert predicted.shape == ((30, 2) if kind == "classification" else (30,))
     assert ((predicted if predicted.ndim == 1 else predicted[:, 1]) > 0.5).astype(int).tolist() == target[90:].tolist()
+
+
+def test_of_blocks_without_ideas_one_with_a_number_to_turn_is_chosen(tmp_path: Path) -> None:
+    table = pd.DataFrame({"x": np.arange(90.0), "y": np.arange(90.0)})
+    facts = read_facts(Task(tmp_path, table[:60], table[60:], "y", "rmse").brief, read_environment(ENVIRONMENT))
+    text = "def build(frame, features=None):\n    return frame\n\n\ndef held(rows, share=0.15):\n    return rows\n"
+    assert choose_block(Script.parse(text), "", "", facts) == "held"
