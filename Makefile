@@ -7,8 +7,9 @@ export PYTHON
 BIN := .venv/bin
 READY := .venv/.ready
 PACKAGES := mle_star graphs prompts
-# Integration tests that want all cores: how scripts share them. The others run one on each core.
-WHOLE := tests/integration/test_cgroup.py tests/integration/test_runner.py tests/integration/test_warm.py
+# Integration tests that want the machine to themselves: how scripts share the cores, and keys pressed at the right moment.
+# The others run one on each core.
+WHOLE := $(patsubst %,tests/integration/test_%.py,cgroup runner warm cli review_terminal durability ray)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command "make lock" --upgrade
 
