@@ -7,7 +7,7 @@ export PYTHON
 BIN := .venv/bin
 READY := .venv/.ready
 PACKAGES := mle_star graphs prompts
-# Integration tests that want the machine to themselves: how scripts share the cores, and keys pressed at the right moment.
+# Integration tests that want the machine to themselves: scripts that share the cores, keys and kills at their moment.
 # The others run one on each core.
 WHOLE := $(patsubst %,tests/integration/test_%.py,cgroup runner warm cli review_terminal durability ray)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \

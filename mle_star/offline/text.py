@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from mle_star.models.profile import ColumnProfile
 from mle_star.models.writing import UNSPACED
-from mle_star.offline.columns import has_groups
 from mle_star.offline.part_recipes import PartRecipes
 from mle_star.offline.recipe import Facts, Family, Idea
 from mle_star.offline.script import constants
@@ -177,7 +176,7 @@ class TextRecipes(PartRecipes):
 def kept_columns(facts: Facts) -> list[ColumnProfile]:
     """The columns that can help: no identifiers, constants, paths, groups, or mere counters of time."""
     split = facts.profile.split
-    lost = {*facts.targets, *facts.id_columns, *split.untrusted, *group_columns(facts)}
+    lost = {*facts.targets, *facts.id_columns, *split.untrusted}
     useless = {"id", "path", "constant"}
     kept = [c for c in facts.profile.columns if c.name not in lost and c.kind not in useless]
     if any(column.kind == "text" for column in kept):
@@ -203,13 +202,6 @@ def text_columns(facts: Facts) -> list[str]:
     strings = [c for c in columns if c.dtype == "str" and c.kind in {"category", "id"}]
     strings.sort(key=lambda column: -(column.unique or 0))
     return [column.name for column in strings[:2]]
-
-
-def group_columns(facts: Facts) -> list[str]:
-    """The column that names groups which the test set does not share, unless it tells something of them."""
-    split = facts.profile.split
-    unread = has_groups(facts) and split.column in split.untrusted
-    return [split.column] if split.column and unread else []
 
 
 def time_columns(facts: Facts) -> list[str]:

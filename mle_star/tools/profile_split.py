@@ -13,14 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mle_star.models.profile import SplitProfile
 from mle_star.tools.profile_counters import row_counters, telling_attributes, telling_counters
-from mle_star.tools.profile_groups import (
-    apart,
-    choose_group,
-    group,
-    named_in_words,
-    part_group,
-    same_partition,
-)
+from mle_star.tools.profile_groups import apart, choose_group, group, named_in_words, part_group, same_partition
 from mle_star.tools.profile_tables import Table
 from mle_star.tools.profile_time import ahead, choose_clock, clock, date_names, in_step, period
 
