@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -47,13 +48,21 @@ class Terminal:
         self._read = found.end()
         return found[0]
 
+    def wait_until_it_reads(self) -> None:
+        """Wait until it sleeps on its input: a signal a moment earlier would be seen after the next line alone."""
+        until = time.monotonic() + SECONDS
+        while psutil.Process(self.process.pid).status() != psutil.STATUS_SLEEPING:
+            assert time.monotonic() < until, self.text
+            time.sleep(0.01)
+
     def type(self, line: str) -> None:
         os.write(self.screen, f"{line}\n".encode())
 
     def end(self) -> int:
         """Wait for the command's end; gives its exit code."""
+        until = time.monotonic() + SECONDS
         while self._more():
-            pass
+            assert time.monotonic() < until, self.text
         return self.process.wait(SECONDS)
 
     def kill(self) -> None:
@@ -112,6 +121,7 @@ def test_a_person_changes_one_plan_and_skips_the_other(tmp_path: Path, begin: Ca
 def test_ctrl_c_at_the_question_leaves_it_for_later(tmp_path: Path, begin: Callable[..., Terminal]) -> None:
     terminal = begin(*BEGIN)
     terminal.wait_for("or skip")
+    terminal.wait_until_it_reads()
     terminal.process.send_signal(2)
     assert terminal.end() == 130
     assert "go on with: mle-star resume run" in terminal.text
