@@ -120,7 +120,8 @@ async def test_a_script_with_two_cores_sees_the_same(tmp_path: Path, what: str) 
 
 
 async def test_random_numbers_without_a_seed_are_new_in_each_script(tmp_path: Path) -> None:
-    script = "import numpy, random, uuid, os\nprint(numpy.random.rand(), random.random(), uuid.uuid4(), os.urandom(4))"
+    script = "import numpy, os, random, uuid\n"
+    script += "print(numpy.random.rand(), random.random(), uuid.uuid4(), os.urandom(8).hex())"
     seen = [(await run(tmp_path, script)).output.split() for _ in range(3)]
     assert all(len(set(values)) == 3 for values in zip(*seen, strict=True))
 
