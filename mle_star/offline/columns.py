@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from mle_star.models.profile import ColumnProfile
+from mle_star.models.writing import CLOCK
 from mle_star.offline.recipe import Facts
 
 NUMBERS_DTYPE = re.compile(r"u?int|float", re.IGNORECASE)
@@ -22,6 +23,7 @@ def found_in(facts: Facts) -> set[str]:
     words = sum(map(has_words, columns))
     found = {
         "written": may_write_numbers(facts),
+        "clocks": has_clocks(facts),
         "groups": has_groups(facts),
         "texts": any(column.kind == "text" for column in columns),
         "words": words > 0,
@@ -37,6 +39,12 @@ def has_groups(facts: Facts) -> bool:
     """Whether the test has groups of its own, named by a column or a part of it."""
     split = facts.profile.split
     return split.kind == "group" and split.column is not None and not split.days
+
+
+def has_clocks(facts: Facts) -> bool:
+    """Whether some column holds times of day or durations, such as `14:35`."""
+    columns = [column for column in facts.profile.columns if column.kind == "numeric"]
+    return any(CLOCK.fullmatch(example) for column in columns for example in column.examples)
 
 
 def is_number(column: ColumnProfile) -> bool:

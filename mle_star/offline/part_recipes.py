@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from mle_star.offline import parts
-from mle_star.offline.columns import has_groups
+from mle_star.offline.columns import has_clocks, has_groups
 from mle_star.offline.recipe import Facts, Family, Idea, set_keywords
 
-SHARED = ("as_dates", "as_numbers", "inner_folds", "target_means", "word_scores")
+SHARED = ("as_dates", "as_numbers", "clock_numbers", "inner_folds", "target_means", "word_scores")
 """Parts for tables that texts and images use as well."""
 
 
@@ -38,7 +38,8 @@ class PartRecipes(ABC):
         kind = "classification" if facts.classifies else "regression"
         sources = [parts.functions(file) for file in (self.name, f"{self.name}_{kind}")]
         shared = parts.functions("tabular")
-        found = {"stamps", "months", *(["groups"] if has_groups(facts) else [])}
+        there = {"clocks": has_clocks(facts), "groups": has_groups(facts), "stamps": True, "months": True}
+        found = {name for name, is_there in there.items() if is_there}
         sources.append({helper: parts.trimmed(shared[helper], found) for helper in SHARED})
         if facts.classifies:
             sources += [parts.functions("text_image"), {"spread": parts.functions("classification")["spread"]}]

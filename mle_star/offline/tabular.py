@@ -12,6 +12,7 @@ from mle_star.offline.columns import (
     is_string,
     may_write_numbers,
 )
+from mle_star.offline.frame import functions
 from mle_star.offline.places import find_places
 from mle_star.offline.recipe import Facts, Family, Idea, set_keywords
 from mle_star.offline.script import constants
@@ -145,7 +146,8 @@ class TabularRecipes:
         text = f"{training_table(facts)}\n{shared_columns(facts, *LISTS)}"
         if not may_write_numbers(facts):
             return text.rstrip()
-        return f"{text}\n\n{parts.functions('tabular')['as_numbers']}\n\n\n{NUMBERS_FOUND}"
+        helpers = functions(facts, self, ["as_numbers"])
+        return f"{text}\n\n{helpers}\n\n\n{NUMBERS_FOUND}"
 
     def test_loading(self, facts: Facts) -> str:
         """Read the test table as the training table was read."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from mle_star.models.profile import ColumnProfile
-from mle_star.models.writing import count_words
+from mle_star.models.writing import CLOCK, count_words
 from mle_star.tools.profile_texts import MOST_TEXTS, measure_texts
 
 if TYPE_CHECKING:
@@ -117,9 +117,11 @@ def _text_kind(values: pd.Series[Any], unique: int) -> Kind:
     texts = [str(value).strip() for value in _spread(values)]
     if unique == 2 and frozenset(str(value).strip().lower() for value in values.unique()) in YES_NO:
         return "boolean"
-    if _share(texts, lambda t: DATE.fullmatch(t) is not None) >= 0.95 and as_times(pd.Series(texts)) is not None:
+    if _share(texts, DATE.fullmatch) >= 0.95 and as_times(pd.Series(texts)) is not None:
         return "date"
-    if _share(texts, lambda t: FILE.fullmatch(t) is not None) >= 0.9:
+    if unique > 10 and _share(texts, CLOCK.fullmatch) >= 0.95:
+        return "numeric"
+    if _share(texts, FILE.fullmatch) >= 0.9:
         return "path"
     if as_numbers(pd.Series(texts, dtype=object)).notna().mean() >= 0.9 and unique > 10:
         return "numeric"

@@ -195,11 +195,19 @@ def test_words_among_numbers_that_only_the_test_holds_count_as_missing(tmp_path:
     submitted(task, merged)
 
 
-@pytest.mark.parametrize("write", ["${:,.2f}", "{:,.0f} €", "{:.4f}%"])
-def test_amounts_that_are_written_for_people_are_numbers(write: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "write",
+    [
+        "${:,.2f}".format,
+        "{:,.0f} €".format,
+        "{:.4f}%".format,
+        lambda minutes: f"{minutes // 60:.0f}:{minutes % 60:04.1f}",
+    ],
+)
+def test_amounts_that_are_written_for_people_are_numbers(write: Callable[[float], str], tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     amounts = generator.uniform(1_000, 90_000, 240)
-    table = pd.DataFrame({"price": [write.format(amount) for amount in amounts], "x": generator.normal(size=240)})
+    table = pd.DataFrame({"price": [write(amount) for amount in amounts], "x": generator.normal(size=240)})
     table["y"] = amounts / 1_000
     task = Task(tmp_path, table[:180], table[180:], "y", "rmse")
     assert task.facts.profile.columns[0].kind == "numeric"

@@ -677,12 +677,16 @@ def test_columns_are_told_by_their_content(tmp_path: Path) -> None:
         year=rng.integers(1990, 2020, n),
         amount=[f"{v:.2f}" if v > -1.6 else "?" for v in rng.normal(size=n)],
         ticket=[f"T{v}" for v in rng.integers(0, 250, n)],
+        clock=[f"{v // 60:02}:{v % 60:02}" for v in rng.integers(0, 1_440, n)],
+        lap=[f"{v % 12 + 1}:{v % 60:02} {'ap'[v % 2]}.m." for v in rng.integers(0, 1_440, n)],
+        ratio=[f"{v}:9" for v in rng.integers(1, 30, n)],
     )
     kinds = {c.name: c.kind for c in inspect(write(tmp_path, frame)).profile.columns}
     assert kinds == {
         "a": "numeric", "b": "numeric", "c": "category", "flag": "boolean", "bit": "boolean", "nothing": "constant",
         "empty": "constant", "day": "date", "us_day": "date", "number_day": "date", "picture": "path", "code": "id",
         "review": "text", "counter": "id", "year": "numeric", "amount": "numeric", "ticket": "category",
+        "clock": "numeric", "lap": "numeric", "ratio": "category",
     }  # fmt: skip
 
 

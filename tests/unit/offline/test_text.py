@@ -118,6 +118,22 @@ def test_numbers_are_read_whatever_a_column_is_made_of(column: pd.Series[Any], n
     np.testing.assert_array_equal(part("as_numbers")(column), numbers)
 
 
+@pytest.mark.parametrize(
+    ("written", "numbers"),
+    [
+        (["14:35", "2:05", None, "soon"], [875, 125, np.nan, np.nan]),
+        (["2:35 PM", "12:05 am", "12:00 p.m."], [875, 5, 720]),
+        (["1:02:03", "59:59", "100:00:00.5"], [3_723, 3_599, 360_000.5]),
+        (["1:02:03 pm", "12:00:01 AM"], [46_923, 1]),
+        (["16:9", "a:30", "$1,200"], [np.nan, np.nan, 1_200]),
+    ],
+)
+def test_times_of_day_and_durations_are_numbers(written: list[str | None], numbers: list[float]) -> None:
+    column = ColumnProfile(name="at", kind="numeric", dtype="str", examples=("14:35",))
+    read = part("as_numbers", facts("regression", (column, TEXT)))
+    np.testing.assert_array_equal(read(pd.Series(written)), numbers)
+
+
 def test_where_words_are_not_told_apart_each_letter_is_read_as_one() -> None:
     column = TEXT.model_copy(update={"examples": ("房间干净",)})
     rows = pd.DataFrame({"text": ["房间干净", "房间漂亮"]})

@@ -100,7 +100,7 @@ def script(folder: Path, **columns: Any) -> str:
 
 def test_a_table_of_plain_numbers_needs_no_helper_for_anything_else(tmp_path: Path) -> None:
     text = script(tmp_path)
-    assert not {"as_numbers", "as_dates", "word_scores", "telling_columns"} & set(functions_of(text))
+    assert not {"as_numbers", "clock_numbers", "as_dates", "word_scores", "telling_columns"} & set(functions_of(text))
     assert "WORDS:" not in text
     assert "# where" not in text
 
@@ -109,6 +109,7 @@ def test_a_table_of_plain_numbers_needs_no_helper_for_anything_else(tmp_path: Pa
     ("values", "helper"),
     [
         ([f"${value:,}" for value in range(1_000, 1_400)], "as_numbers"),
+        ([f"{value // 60}:{value % 60:02}" for value in range(400, 800)], "clock_numbers"),
         (pd.date_range("2020-01-01", periods=400).astype(str)[::-1], "as_dates"),
         ([f"{WORDS[i % 12]} {WORDS[i % 11]} {WORDS[i % 7]}" for i in range(400)], "word_scores"),
     ],
