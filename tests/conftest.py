@@ -7,12 +7,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+from mle_star.execution.machine import available_cores
+
+settings.register_profile("no deadline", deadline=None)  # no test judges the wall-clock time
+settings.load_profile("no deadline")
 
 if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
     # Fits that share their cores stall each other, so that half a second becomes minutes: each worker has its own.
-    _cores = sorted(os.sched_getaffinity(0))
+    _cores = available_cores()
     _workers, _worker = int(os.environ["PYTEST_XDIST_WORKER_COUNT"]), int(os.environ["PYTEST_XDIST_WORKER"][2:])
     os.sched_setaffinity(0, _cores[_worker % len(_cores) :: _workers])
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker for each core that may be used here, not for each that the machine has."""
+    return len(available_cores())
 
 
 @pytest.fixture(autouse=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import subprocess
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from zlib import crc32
 
 CONTROL_GROUP = Path("/sys/fs/cgroup")
 NVIDIA = Path("/proc/driver/nvidia/gpus")
@@ -31,11 +34,27 @@ def this_machine() -> Machine:
     return Machine(available_cores(), available_memory(), available_gpus())
 
 
-def available_cores() -> tuple[int, ...]:
-    """List the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return tuple(sorted(os.sched_getaffinity(0)))
-    return tuple(range(os.cpu_count() or 1))
+def available_cores(control_group: Path = CONTROL_GROUP) -> tuple[int, ...]:
+    """List the cores that this process may use: no more than a container is given time on (`docker run --cpus`).
+
+    Threads beyond that would wait for each other while the container is stopped for the rest of each period. Which
+    cores they are is told by the host's name, so that containers side by side don't all crowd the first ones.
+    """
+    found = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    count = min(len(found), _core_quota(control_group))
+    first = crc32(platform.node().encode()) % len(found) if count < len(found) else 0
+    return tuple(sorted([*found, *found][first : first + count]))
+
+
+def _core_quota(control_group: Path) -> int:
+    """How many cores' time a container is given, rounded up; a great number where there is no limit."""
+    version_1 = (control_group / "cpu" / name for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us"))
+    for files in ([control_group / "cpu.max"], version_1):
+        with suppress(OSError, ValueError):  # there is none, or it says `max`
+            quota, period = map(int, " ".join(file.read_text() for file in files).split())
+            if quota > 0:
+                return -(-quota // period)
+    return sys.maxsize
 
 
 def available_memory(control_group: Path = CONTROL_GROUP) -> int:

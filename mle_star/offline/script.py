@@ -129,6 +129,7 @@ def constants(**values: object) -> str:
 def _breaks(wrapped: str, value: list[object]) -> bool:
     """Tell whether wrapping went through a string (one with spaces)."""
     try:
-        return bool(ast.literal_eval(f"[{wrapped}]") != value)
+        read = parse(f"[{wrapped}]").body[0]
+        return not isinstance(read, ast.Expr) or bool(ast.literal_eval(read.value) != value)
     except (SyntaxError, ValueError):
         return True

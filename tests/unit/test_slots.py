@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import platform
 import threading
 from pathlib import Path
 
@@ -221,6 +223,42 @@ def test_event_loops_of_two_threads_share_the_slots() -> None:
 
 
 # What there is
+
+
+@pytest.mark.parametrize(
+    ("files", "count"),
+    [
+        ({"cpu.max": "200000 100000\n"}, 2),
+        ({"cpu.max": "150000 100000\n"}, 2),
+        ({"cpu.max": "50000 100000\n"}, 1),
+        ({"cpu.max": "max 100000\n"}, 8),
+        ({"cpu.max": "6400000 100000\n"}, 8),
+        ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 8),
+        ({}, 8),
+    ],
+)
+def test_a_containers_cores_are_as_many_as_it_is_given_time_on(
+    files: dict[str, str], count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(10, 18)), raising=False)
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    cores = available_cores(tmp_path)
+    assert cores == available_cores(tmp_path)
+    assert len(set(cores)) == count
+    assert set(cores) <= set(range(10, 18))
+
+
+def test_containers_side_by_side_have_cores_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
+    (tmp_path / "cpu.max").write_text("100000 100000")
+    seen = set()
+    for number in range(40):
+        monkeypatch.setattr(platform, "node", lambda name=f"host-{number}": name)
+        seen.add(available_cores(tmp_path))
+    assert len(seen) > 10
 
 
 def test_a_containers_memory_is_what_it_is_given(tmp_path: Path) -> None:
