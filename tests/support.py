@@ -8,9 +8,13 @@ runs.
 from __future__ import annotations
 
 import json
+import os
+import random
 import re
+import socket
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +30,16 @@ from mle_star.models.data_models import ExecutionResult
 
 Reply = Callable[[str], str]
 SUBMISSION = "id,y\n1,0.5\n2,0.5\n"
+
+
+def free_port() -> int:
+    """Give a port that nothing listens on; a worker's own, below those that the system gives to whoever asks."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 24
+    while True:
+        port = random.randrange(20_000 + 500 * worker, 20_500 + 500 * worker)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class ScriptedModel(BaseChatModel):

@@ -165,7 +165,7 @@ class RunService:
                     422, message, [FieldProblem(field=f"answers.{name}", message=message) for name in unknown]
                 )
             await asyncio.to_thread(keep_answers, Path(record.folder), answers)
-            if run_id in self._driver.live or self.runs[run_id].queued is not None:
+            if run_id in self._driver.live or (await self.runs.own(run_id)).queued is not None:
                 raise Problem(409, "someone else had the run go on meanwhile")
             self.runs.note(record, status="queued", wish="run", queued=time.time(), reason="")
         await self.runs.save()
@@ -180,7 +180,7 @@ class RunService:
         if record.status != "stopping":
             await asyncio.to_thread(folder.mark_stopped)
         begun = await asyncio.to_thread((folder.path / "events.jsonl").exists)
-        record = self.runs[run_id]
+        record = await self.runs.own(run_id)  # it may have ended meanwhile
         if record.status == "queued" and not begun:
             await asyncio.to_thread(end_before_it_began, folder)
             self.runs.ended(record, await asyncio.to_thread(folder.about))

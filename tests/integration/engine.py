@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -15,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.support import free_port
 
 IMAGE = "localhost/mle-star-test"
 CONF = """
@@ -43,9 +44,7 @@ def engine(folder: Path) -> Iterator[str]:
     image.unlink()
     if done.returncode:
         pytest.skip(f"podman does not work here: {done.stderr.strip().splitlines()[-1]}")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    address = f"tcp://127.0.0.1:{free_port()}"
     command = [*podman, "system", "service", "--time=0", address.replace("//", "")]
     with (folder / "service.log").open("w") as log:
         # Where a container ran out of memory, the service leaves a file named `oom` in its working folder.
@@ -55,7 +54,10 @@ def engine(folder: Path) -> Iterator[str]:
         yield address
     finally:
         service.terminate()
-        service.wait()
+        try:
+            service.wait(60)
+        except subprocess.TimeoutExpired:
+            service.kill()
         subprocess.run(["umount", "--lazy", folder / "storage" / "overlay"], capture_output=True, check=False)
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -64,12 +66,14 @@ def wait_for(address: str) -> None:
     """Wait until the engine answers, and skip where Podman can't run a container at all."""
     import docker
 
-    for _ in range(100):
+    for _ in range(600):
         try:
             client = docker.DockerClient(base_url=address)
             break
         except docker.errors.DockerException:
             time.sleep(0.1)
+    else:
+        pytest.skip("podman's service did not come up in a minute")
     try:
         client.containers.run(IMAGE, ["python3", "-c", ""], remove=True, network_mode="none")
     except docker.errors.DockerException as error:

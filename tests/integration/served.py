@@ -10,11 +10,11 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,6 +23,7 @@ from websockets.asyncio.client import connect
 
 from mle_star.tools import chat
 from tests.integration.driver import make_model
+from tests.support import free_port
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 120.0
@@ -43,9 +44,7 @@ class Served:
     def __init__(self, place: Path, **environment: str) -> None:
         self.place = place
         self.environment = environment
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -68,11 +67,11 @@ class Served:
         until = time.monotonic() + SECONDS
         while time.monotonic() < until:
             assert self.process.poll() is None, self.log()
-            try:
+            with suppress(httpx.TransportError):
                 if httpx.get(f"{self.url}/health").is_success:
                     return self
-            except httpx.TransportError:
-                time.sleep(0.1)
+            time.sleep(0.1)
+        self.close()
         raise AssertionError(f"the server did not come up:\n{self.log()}")
 
     def log(self) -> str:
@@ -137,7 +136,8 @@ async def wait_for(client: httpx.AsyncClient, run_id: str, *wanted: str) -> dict
 
 async def watch(server: Served, run_id: str, after: int = 0) -> AsyncIterator[dict[str, Any]]:
     """Yield a run's messages as they come."""
-    async with connect(f"{server.socket_url}/ws/pipeline/{run_id}?after={after}") as socket:
+    address = f"{server.socket_url}/ws/pipeline/{run_id}?after={after}"
+    async with asyncio.timeout(2 * SECONDS), connect(address) as socket:
         async for message in socket:
             yield json.loads(message)
 

@@ -200,8 +200,7 @@ def test_sigterm_pauses_too(place: Path) -> None:
     wait_for_script(place)
     process.send_signal(signal.SIGTERM)
     assert process.stdout is not None
-    while "pausing" not in process.stdout.readline():
-        pass
+    assert any("pausing" in line for line in process.stdout)
     (place / "task" / "go").touch()
     out, err = process.communicate(timeout=SECONDS)
     assert (process.returncode, err) == (130, "")

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import yaml
 
 from mle_star.api.settings import ServerSettings
 from mle_star.models.config import MLEStarConfig
+from tests.support import free_port
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = [ROOT / "docker-compose.yml", ROOT / "deploy" / "compose.api.yml"]
@@ -135,9 +135,7 @@ def test_the_images_steps_give_a_server_that_is_healthy(tmp_path: Path) -> None:
     refused = subprocess.run(serve, cwd=data, env=own, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert refused.returncode != 0, "it would listen to other machines without a key"
     assert "MLE_STAR_API_KEY" in refused.stderr
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     here = [word.replace("0.0.0.0", "127.0.0.1").replace("8000", port) for word in serve]  # the test's own door
     server = subprocess.Popen(here, cwd=data, env=own | {"MLE_STAR_API_KEY": KEY})
     try:

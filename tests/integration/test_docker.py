@@ -90,7 +90,7 @@ async def test_a_failure_is_told_as_it_is_at_home(backend: OnDocker, make_job: A
 
 async def test_a_script_that_never_ends_is_stopped(backend: OnDocker, make_job: Any) -> None:
     text = "import os, time\nos.fork()\nos.write(1, b'begun\\n')\ntime.sleep(600)\n"
-    result = await backend.run(make_job(text, timeout=5.0))
+    result = await backend.run(make_job(text, timeout=15.0))
     assert (result.error, result.output) == ("timeout", "begun\nbegun\n")
 
 

@@ -66,6 +66,10 @@ Nor a script to repair: which candidates are replied to well depends on the orde
 """
 
 
+OF_SEVERAL_PATHS = {"ensemble_planner", "ensemble_planner_next", "ensembler"}
+"""The prompts that need a solution of each path: in some orders all candidates of a path are replied to badly."""
+
+
 class Hostile:
     """Replies to every second question of each agent, its repetitions included, with the next case of a class."""
 
@@ -108,7 +112,8 @@ def test_a_run_survives_every_class_of_reply_at_every_agent(
     assert "Traceback" not in said.out + said.err + (tmp_path / "run" / "events.jsonl").read_text()
     assert len(server.asked) < MOST_CALLS
     if code != 3:  # with a script that ran, the run comes by all agents
-        assert set(hostile.served) >= EVERYWHERE
+        paths = {r.step.partition(".")[0] for r in about.result.history if ".candidate" in r.step and r.score}
+        assert set(hostile.served) >= EVERYWHERE - (OF_SEVERAL_PATHS if len(paths) < 2 else set())
         assert about.result.final_score == 0.5
     assert (tmp_path / "run" / "final" / "submission.csv").is_file() == (code == 0)
     if code == 0:

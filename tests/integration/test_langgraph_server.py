@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from langgraph_sdk import get_client
 from websockets.asyncio.client import connect
 
 from tests.integration.served import start, upload, wait_for
-from tests.support import make_task_folder
+from tests.support import free_port, make_task_folder
 
 pytestmark = pytest.mark.integration
 REPO = Path(__file__).parents[2]
@@ -39,9 +39,7 @@ ONE_CANDIDATE = {
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start `langgraph dev` on a free port, in a folder of its own for what it leaves behind."""
     folder = tmp_path_factory.mktemp("server")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [
         str(Path(sys.executable).with_name("langgraph")), "dev", "--no-browser", "--no-reload", "--port", str(port),
         "--config", str(REPO / "langgraph.json"),
@@ -52,18 +50,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     try:
         for _ in range(START_SECONDS * 2):
-            try:
+            with suppress(httpx.TransportError):
                 if httpx.get(f"{url}/ok").is_success:
                     break
-            except httpx.TransportError:
-                assert process.poll() is None, log.read_text()
-                time.sleep(0.5)
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.5)
         else:
             pytest.fail(f"the server did not come up:\n{log.read_text()}")
         yield url
     finally:
         process.terminate()
-        process.wait(30)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 async def test_the_four_graphs_are_served_and_the_form_asks_for_the_task_alone(server: str) -> None:

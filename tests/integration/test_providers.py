@@ -150,7 +150,7 @@ async def test_a_server_that_does_not_answer_is_given_one_more_try(
     provider: str, tmp_path: Path, waits: list[float]
 ) -> None:
     with WireServer(lambda asked: Silent()) as server:
-        async with a_run(tmp_path, server, provider, model_timeout=0.5) as ask:
+        async with a_run(tmp_path, server, provider, model_timeout=2) as ask:
             with pytest.raises(ModelUnavailableError, match="model_timeout"):
                 await ask()
     assert len(server.asked) == 2

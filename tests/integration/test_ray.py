@@ -84,7 +84,7 @@ async def test_a_script_reads_its_data_and_its_result_and_its_files_come_back(tw
 
 
 async def test_scripts_of_one_core_run_on_both_nodes_at_once(two_nodes: Any, make_job: Any) -> None:
-    text = "import os, time\nprint(sorted(os.sched_getaffinity(0)))\ntime.sleep(10)\n" + SCORED
+    text = "import os, time\nprint(sorted(os.sched_getaffinity(0)))\ntime.sleep(25)\n" + SCORED
     jobs = [make_job(f"side{number}", text) for number in range(2)]
     await asyncio.gather(*(OnRay(two_nodes.address).run(job) for job in jobs))
     cores = {job.log.read_text().splitlines()[0] for job in jobs}

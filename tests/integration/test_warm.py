@@ -9,6 +9,7 @@ import signal
 import sys
 import textwrap
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,7 @@ ENDS = {
     "threads that are no daemons": """
         import threading, time
         def work():
-            time.sleep(0.2)
+            time.sleep(1)
             print("thread done")
         threading.Thread(target=work).start()
         print("main done")
@@ -211,7 +212,7 @@ ENDS = {
         from concurrent.futures import ThreadPoolExecutor
         import time
         pool = ThreadPoolExecutor(2)
-        pool.submit(lambda: (time.sleep(0.2), print("task done")))
+        pool.submit(lambda: (time.sleep(1), print("task done")))
         print("main done")
     """,
     "output without a line's end": "import sys\nsys.stdout.write('no end')\nsys.stderr.write('error')",
@@ -416,7 +417,8 @@ async def test_a_script_whose_server_dies_is_run_again_and_the_run_says_so(tmp_p
     while not running.done():
         await asyncio.sleep(0.05)
         if (tmp_path / "work" / "pid").exists():
-            (tmp_path / "work" / "go").touch()
+            with suppress(FileNotFoundError):  # the folder is being made anew
+                (tmp_path / "work" / "go").touch()
     result = await running
     assert (result.output, "the fork server died" in result.note) == ("done\n", True)
 
@@ -496,7 +498,7 @@ async def test_our_own_files_do_not_grow_in_number(tmp_path: Path, servers: Serv
     before = psutil.Process().num_fds()
     for _ in range(5):
         await run(tmp_path, "x = 1")
-    assert psutil.Process().num_fds() <= before
+    assert await eventually(lambda: psutil.Process().num_fds() <= before)  # a look at a script's memory holds one
 
 
 async def test_a_script_with_gpus_sees_its_own_alone(tmp_path: Path) -> None:
