@@ -111,6 +111,8 @@ class SubmissionFormat(Frozen):
     id_column: str | None
     """The column that names the rows; None where there is none, or where several do so together."""
     prediction_columns: tuple[str, ...]
+    other_columns: tuple[str, ...] = ()
+    """Columns of the sample that name no rows and are not predicted: they are copied."""
     rows: int | None = None
     sample_file: str | None = None
     values: Literal["labels", "probabilities", "numbers", "unknown"] = "unknown"
@@ -124,7 +126,8 @@ class SubmissionFormat(Frozen):
     @property
     def key_columns(self) -> tuple[str, ...]:
         """The columns that name the rows, together where there are several."""
-        return tuple(name for name in self.columns if name not in self.prediction_columns)
+        others = {*self.prediction_columns, *self.other_columns}
+        return tuple(name for name in self.columns if name not in others)
 
 
 class DataProfile(Frozen):

@@ -185,8 +185,11 @@ def writing(facts: Facts, *, ensemble: bool) -> str:
             "if written.is_unique and set(written) == set(wanted):",
             "    submission = submission.iloc[written.get_indexer(wanted)]  # in the sample's order",
         ]
+    others = list(form.other_columns) if form and sample and facts.id_columns else []
+    if others:
+        lines.append(f"submission[{others!r}] = sample[{others!r}].to_numpy()  # neither names of rows nor predictions")
     order = form.columns if form and form.columns else ()
-    if order and set(order) == {*keys, *columns}:
+    if order and set(order) == {*keys, *columns, *others}:
         lines.append(f"submission = submission[{list(order)!r}]")
     lines += [
         'os.makedirs("./final", exist_ok=True)',

@@ -11,7 +11,7 @@ from mle_star.models.data_models import TaskBrief, TaskDescription
 from mle_star.models.errors import HINTS, ConfigError, MissingFacts, TaskError
 from mle_star.models.metric import Metric
 from mle_star.models.metric_finder import find_metric
-from mle_star.models.metrics import quantile_level, resolve_metric
+from mle_star.models.metrics import quantile_level, recognise, resolve_metric
 from mle_star.models.profile import (
     ColumnProfile,
     DataProfile,
@@ -50,8 +50,9 @@ class _Inspection:
     """One look at a task's folder; each step adds what it finds."""
 
     def __init__(self, task: TaskDescription) -> None:
-        self.task = _with_folder_facts(task)
-        self.tables = TaskTables(Path(task.dataset_path).expanduser())
+        root = Path(task.dataset_path).expanduser()
+        self.task = _with_folder_facts(task).model_copy(update={"dataset_path": str(root.absolute())})
+        self.tables = TaskTables(root)
         self.train, self.test, self.sample = self.tables.train, self.tables.test, self.tables.sample
         self.media, self.roles = self.tables.media, self.tables.roles
         self.warnings = self.tables.warnings
@@ -70,8 +71,10 @@ class _Inspection:
         values = self.tables.target_values(targets, self.task.description, numbers=numbers)
         kind = self.task.task_type or "classification"
         if values:
-            asks_numbers = self.tables.asks_numbers(id_column)
-            kind = decide_type(self.task.task_type, values, metric, asks_numbers=asks_numbers)
+            asks_numbers, parts = self.tables.asks_numbers(id_column), self.tables.asks_numbers(id_column, parts=True)
+            kind = decide_type(self.task.task_type, values, metric, asks_numbers=asks_numbers, asks_parts=parts)
+            if kind == "classification" and recognise(metric.name) is None:
+                metric = metric.model_copy(update={"predicts": "probabilities" if parts else "labels"})
             check_fit(kind, values, metric)
         target = profile_target(kind, values) if values else self._folder_target(targets)
         target = target.model_copy(update={"as_text": self.tables.target_as_text})
@@ -254,14 +257,20 @@ class _Inspection:
     ) -> SubmissionFormat:
         names, asked = self.tables.names, self.tables.asked(id_column)
         known = [name for name, _ in target.classes]
-        wide = target.kind in ("binary", "multiclass") and len(asked) > 1 and class_columns(asked, known) is not None
-        values = submission_values(kind, metric, wide=wide, numeric=target.kind == "numeric")
+        several = target.kind == "multiclass" and len(targets) == 1
+        may_be = [[name for name in names.sample if name != id_column], asked]  # a class may be named like a feature
+        if self.sample is None and several and metric.predicts == "probabilities" and len(known) == target.class_count:
+            may_be = [sorted(known, key=lambda name: (len(name) if name.isdigit() else 0, name))]
+        by_class = next((tuple(some) for some in may_be if class_columns(some, known)), ())
+        wide = target.kind in ("binary", "multiclass") and bool(by_class)
+        predicted = by_class if wide else tuple(targets)
+        values = submission_values(kind, metric, wide=wide, numeric=target.kind == "numeric", several=several)
         if id_column is None and self.train is None and self.sample is None:
             id_column = "id"
         form = submission_format(
             names.sample,
             id_column,
-            targets,
+            predicted,
             names.test,
             self.sample.rows if self.sample else self.tables.test_rows,
             self.roles.sample,
@@ -285,8 +294,12 @@ class _Inspection:
                 f"several rows of {self.roles.test} have the same {key}: the submission holds one prediction for each "
                 f"{key}, in the order of {self.roles.sample}"
             )
-        elif self.sample is not None and self.test is not None and rows != submission.rows:
-            self.warnings.append(f"{self.roles.sample} has {submission.rows:,} rows, {self.roles.test} has {rows:,}")
+        elif self.sample is not None and self.test is not None:
+            sample, test = self.roles.sample, self.roles.test
+            if strangers := self.tables.strangers(submission.key_columns):
+                raise TaskError(f"{sample} asks for rows that {test} does not have: {key} {listed(strangers, 3)}")
+            if rows != submission.rows:
+                self.warnings.append(f"{sample} has {submission.rows:,} rows, {test} has {rows:,}")
 
 
 def _with_folder_facts(task: TaskDescription) -> TaskDescription:

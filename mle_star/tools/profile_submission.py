@@ -38,34 +38,43 @@ def _numbers_rows(column: pd.Series[Any]) -> bool:
 def submission_format(
     columns: Sequence[str],
     id_column: str | None,
-    targets: Sequence[str],
+    predicted: Sequence[str],
     test_columns: Sequence[str],
     rows: int | None,
     sample_file: str | None,
     values: Values,
 ) -> SubmissionFormat:
-    """Take the sample's columns; without a sample, the id (where there is one) and the targets."""
-    names = tuple(columns) or ((id_column,) if id_column else ()) + tuple(targets)
-    repeated = {name for name in names if name in test_columns and name not in targets}
+    """Take the sample's columns; without a sample, the id (where there is one) and what is `predicted`.
+
+    `predicted` are the targets, or a column for each class. A sample may have other names for them.
+    """
+    names = tuple(columns) or ((id_column,) if id_column else ()) + tuple(predicted)
+    repeated = {name for name in names if name in test_columns and name not in predicted}
     predictions = tuple(name for name in names if name != id_column and name not in repeated)
+    others = tuple(name for name in predictions if name not in predicted) if set(predicted) <= set(names) else ()
+    predictions = tuple(name for name in predictions if name not in others)
     return SubmissionFormat(
         columns=names,
         id_column=id_column if id_column in names else None,
         prediction_columns=predictions or tuple(name for name in names if name != id_column),
+        other_columns=others,
         rows=rows,
         sample_file=sample_file,
         values=values,
     )
 
 
-def submission_values(kind: TaskType, metric: Metric, *, wide: bool, numeric: bool) -> Values:
-    """Tell what a prediction is: a label, a probability or a number."""
+def submission_values(kind: TaskType, metric: Metric, *, wide: bool, numeric: bool, several: bool = False) -> Values:
+    """Tell what a prediction is: a label, a probability or a number.
+
+    `wide` where there is a column for each class. `several` classes in one column are labels, whatever the metric.
+    """
     if kind == "other" or (metric.predicts == "ranking" and not numeric):
         return "unknown"
     if wide:
         return "probabilities"
     if metric.predicts == "probabilities":
-        return "probabilities" if kind == "classification" else "numbers"
+        return "numbers" if kind != "classification" else "labels" if several else "probabilities"
     if metric.predicts == "labels":
         return "labels" if kind == "classification" else "numbers"
     return "numbers" if numeric else "labels"

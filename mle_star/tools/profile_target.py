@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mle_star.models.data_models import TaskType
 from mle_star.models.errors import TaskError
 from mle_star.models.metric import Metric
+from mle_star.models.metrics import recognise
 from mle_star.models.profile import TargetProfile
 from mle_star.tools.profile_labels import class_shares
 
@@ -123,11 +124,17 @@ def _common(names: list[str]) -> str:
 
 
 def decide_type(
-    given: TaskType | None, columns: Sequence[pd.Series[Any]], metric: Metric | None, *, asks_numbers: bool = False
+    given: TaskType | None,
+    columns: Sequence[pd.Series[Any]],
+    metric: Metric | None,
+    *,
+    asks_numbers: bool = False,
+    asks_parts: bool = False,
 ) -> TaskType:
     """Classes or numbers: the target decides, and the metric where the target could be either.
 
-    `asks_numbers` tells that the sample submission's predictions are numbers.
+    `asks_numbers` tells that the sample submission's predictions are numbers, `asks_parts` that not all are whole. A
+    metric that is not well known says little: what is maximised judges classes, where the target can be such.
 
     Raises:
         TaskError: The given type, or the metric, cannot go with the target.
@@ -148,6 +155,9 @@ def decide_type(
         return "regression"
     if ranked in RANKED_CLASSES and (nature in ("words", "few numbers") or ranked == "map"):
         return "classification"
+    if metric is not None and recognise(metric.name) is None and nature == "few numbers":
+        two = all(column.nunique() <= 2 for column in columns)
+        return "classification" if two or (metric.maximize and not asks_parts) else "regression"
     if metric is not None and metric.predicts == "values" and nature != "words":
         return "regression"
     if nature == "free text":

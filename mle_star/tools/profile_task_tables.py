@@ -156,6 +156,15 @@ class TaskTables:
         rows, asked = row_keys(test, names), row_keys(sample, names)
         return bool(asked.is_unique and rows.isin(asked).all())
 
+    def strangers(self, names: Sequence[str]) -> list[str]:
+        """Names of rows that the sample asks for and the test does not have, though it names its rows alike."""
+        test, sample = self.test, self.sample
+        if test is None or sample is None or not names or not {*names} <= {*test.names} & {*sample.names}:
+            return []
+        there = row_keys(sample, names).isin(row_keys(test, names))
+        alike = there.any() or all(table.column(n).dtype.kind in "iuf" for table in (test, sample) for n in names)
+        return [" / ".join(row) for row in row_keys(sample, names)[~there]] if alike else []
+
     def targets(self, given: Sequence[str], id_column: str | None, description: str) -> tuple[str, ...]:
         """The columns to predict: the given ones, or those that are found; none where they cannot be found.
 
@@ -212,10 +221,12 @@ class TaskTables:
         names = self.names
         return tuple(n for n in names.sample if n != id_column and n not in names.test)
 
-    def asks_numbers(self, id_column: str | None) -> bool:
-        """Tell whether the sample's predictions are numbers."""
+    def asks_numbers(self, id_column: str | None, *, parts: bool = False) -> bool:
+        """Tell whether the sample's predictions are numbers; with `parts` numbers that are not all whole."""
         asked = self.asked(id_column)
-        return self.sample is not None and all(self.sample.sample[n].dtype.kind in "iuf" for n in asked)
+        if self.sample is None or not all(self.sample.sample[n].dtype.kind in "iuf" for n in asked):
+            return False
+        return not parts or any((self.sample.sample[n] % 1).gt(0).any() for n in asked)
 
     def split_tags(self, found: tuple[str, ...], id_column: str | None) -> tuple[str, ...]:
         """The sample's columns in place of a target whose cells list them, such as `red,blue`; else what was found."""

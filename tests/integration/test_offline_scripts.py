@@ -235,6 +235,29 @@ def test_a_target_that_is_written_for_people_is_learnt_as_numbers(
     assert np.abs(written["price"] - 1.2 * amounts[180:]).mean() < 3_000
 
 
+@pytest.mark.parametrize("sample", ["none", "labels", "more columns"])
+def test_a_submission_of_several_classes_has_what_the_sample_asks_for(sample: str, tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    table = pd.DataFrame({"x": generator.normal(size=160), "b": generator.normal(size=160)})
+    table["y"] = np.where(table["x"] > 0.5, "a", np.where(table["b"] > 0, "b", "c"))
+    task = Task(tmp_path, table[:120], table[120:], "y", "log_loss")
+    file = tmp_path / "input" / "sample_submission.csv"
+    asked = pd.read_csv(file)
+    if sample == "none":
+        file.unlink()
+        assert task.facts.profile.submission
+        asked[["row id"]].assign(a=0.3, b=0.3, c=0.4).to_csv(file, index=False)  # what is compared with
+    else:
+        asked["y"] = "a"
+        more = {"Usage": np.where(asked.index % 3, "Public", "Private")} if sample == "more columns" else {}
+        asked.assign(**more).to_csv(file, index=False)
+    written = submitted(task, candidates(task, 1)[0])
+    if sample != "none":
+        assert (written["y"] == task.test["y"]).mean() > 0.6
+    if sample == "more columns":
+        assert written["Usage"].tolist() == ["Private" if row % 3 == 0 else "Public" for row in range(40)]
+
+
 def test_codes_that_are_unlike_in_every_row_tell_by_their_parts(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     kinds, numbers = generator.choice(["AB", "KL", "XY"], 240), generator.permutation(240)
