@@ -26,7 +26,8 @@ KNOWN: dict[str, Known] = {
         "auc|roc auc|auc roc|auroc|rocauc|area under roc|area under roc curve|area under curve|roc auc ovr|roc auc ovo|"
         "area under receiver operating characteristic|area under receiver operating characteristic curve|"
         "area under receiver operating curve|area under receiver operator characteristic curve|macro auc|macro roc auc|"
-        "macro averaged roc auc|weighted roc auc|c statistic",
+        "macro averaged roc auc|weighted roc auc|c statistic|auc macro|roc auc macro|auc weighted|weighted auc|"
+        "roc auc weighted|roc auc ovr weighted|roc auc ovo weighted",
     ),
     "log_loss": Known(
         DOWN,
@@ -36,14 +37,15 @@ KNOWN: dict[str, Known] = {
         "crossentropy|binary cross entropy|categorical cross entropy|multiclass cross entropy|"
         "multi class cross entropy|"
         "negative log likelihood|nll|log likelihood loss|weighted log loss|weighted multiclass log loss|"
-        "multi class weighted log loss|weighted logarithmic loss",
+        "multi class weighted log loss|weighted logarithmic loss|bce|bce loss|"
+        "binary logloss|multi logloss|multi log loss",
     ),
     "brier": Known(DOWN, "probabilities", "brier|brier loss"),
     "average_precision": Known(
         UP,
         "probabilities",
         "average precision|pr auc|auc pr|aupr|auprc|area under precision recall curve|area under pr curve|"
-        "precision recall auc",
+        "precision recall auc|avg precision|ap|area under precision recall curve auc|area under pr curve auc",
     ),
     "gini": Known(
         UP,
@@ -67,13 +69,22 @@ KNOWN: dict[str, Known] = {
     ),
     "f1": Known(UP, "labels", "f1|f measure|f one|binary f1|f1 binary|fscore|f score|f"),
     "f1_macro": Known(
-        UP, "labels", "f1 macro|macro f1|macro averaged f1|macro average f1|f1 macro averaged|macro f measure|macrof1"
+        UP,
+        "labels",
+        "f1 macro|macro f1|macro averaged f1|macro average f1|f1 macro averaged|macro f measure|macrof1|"
+        "f macro|macro f|fscore macro|macro fscore",
     ),
     "f1_micro": Known(
-        UP, "labels", "f1 micro|micro f1|micro averaged f1|micro average f1|f1 micro averaged|micro f measure|microf1"
+        UP,
+        "labels",
+        "f1 micro|micro f1|micro averaged f1|micro average f1|f1 micro averaged|micro f measure|microf1|"
+        "f micro|micro f|fscore micro|micro fscore",
     ),
     "f1_weighted": Known(
-        UP, "labels", "f1 weighted|weighted f1|weighted averaged f1|weighted average f1|support weighted f1"
+        UP,
+        "labels",
+        "f1 weighted|weighted f1|weighted averaged f1|weighted average f1|support weighted f1|"
+        "f weighted|weighted f|fscore weighted|weighted fscore",
     ),
     "f1_samples": Known(UP, "labels", "f1 samples|samples f1|sample averaged f1|example based f1"),
     "precision": Known(UP, "labels", "precision|positive predictive value|ppv"),
@@ -92,14 +103,15 @@ KNOWN: dict[str, Known] = {
         "quadratic kappa|quadratic weighted kappa|quadratically weighted kappa|qwk|weighted kappa|"
         "quadratic cohen kappa|"
         "quadratic weighted cohen kappa|cohen kappa quadratic|quadratic weighted cohens kappa|"
-        "cohens kappa with quadratic weights|cohen kappa with quadratic weights",
+        "cohens kappa with quadratic weights|cohen kappa with quadratic weights|cohens kappa quadratic|"
+        "quadratic cohens kappa|kappa quadratic",
     ),
     "kappa": Known(UP, "labels", "kappa|cohen kappa|cohens kappa|cohen s kappa|cohen kappa coefficient"),
     "error_rate": Known(
         DOWN,
         "labels",
         "error rate|classification error|misclassification|misclassification rate|misclassification error|"
-        "zero one loss|0 1 loss",
+        "zero one loss|0 1 loss|binary error|multi error|merror",
     ),
     "hamming_loss": Known(DOWN, "labels", "hamming loss|hamming distance|hamming"),
     "jaccard": Known(
@@ -119,13 +131,15 @@ KNOWN: dict[str, Known] = {
         "values",
         "rmse|root mean squared error|root mean square error|root mean squared deviation|rmsd|"
         "root mean square deviation|"
-        "root of mean squared error|root squared error",
+        "root of mean squared error|root squared error|rms error|rms",
     ),
     "mse": Known(
-        DOWN, "values", "mse|mean squared error|mean square error|squared error|l2 loss|mean squared deviation"
+        DOWN, "values", "mse|mean squared error|mean square error|squared error|l2 loss|l2|mean squared deviation"
     ),
     "mae": Known(
-        DOWN, "values", "mae|mean absolute error|mean absolute deviation|absolute error|l1 loss|average absolute error"
+        DOWN,
+        "values",
+        "mae|mean absolute error|mean absolute deviation|absolute error|l1 loss|l1|average absolute error",
     ),
     "medae": Known(DOWN, "values", "medae|median absolute error|med ae|mdae"),
     "mape": Known(
@@ -146,10 +160,15 @@ KNOWN: dict[str, Known] = {
         DOWN,
         "values",
         "rmsle|root mean squared log error|root mean squared logarithmic error|root mean square log error|"
-        "root mean square logarithmic error|rmsle error|root mean squared log10 error",
+        "root mean square logarithmic error|rmsle error|root mean squared log10 error|log rmse|rmse log|rmse of logs|"
+        "rmse log scale|log scale rmse",
     ),
-    "msle": Known(DOWN, "values", "msle|mean squared log error|mean squared logarithmic error|mean square log error"),
-    "male": Known(DOWN, "values", "male error|mean absolute log error|mean absolute logarithmic error"),
+    "msle": Known(
+        DOWN,
+        "values",
+        "msle|mean squared log error|mean squared logarithmic error|mean square log error|log mse|mse log",
+    ),
+    "male": Known(DOWN, "values", "male error|mean absolute log error|mean absolute logarithmic error|log mae|mae log"),
     "rmspe": Known(DOWN, "values", "rmspe|root mean square percentage error|root mean squared percentage error"),
     "nrmse": Known(DOWN, "values", "nrmse|normalized rmse|normalised rmse|normalized root mean squared error"),
     "mase": Known(DOWN, "values", "mase|mean absolute scaled error"),
@@ -185,7 +204,7 @@ KNOWN: dict[str, Known] = {
         UP,
         "values",
         "pearson|pearson correlation|pearson r|pearsonr|pearson correlation coefficient|pearsons correlation|"
-        "pearson s correlation|pearsons r|pearson s r|pearson s correlation coefficient|linear correlation",
+        "pearson s correlation|pearsons r|pearson s r|pearson s correlation coefficient|linear correlation|pcc",
     ),
     "kendall": Known(UP, "values", "kendall|kendall tau|kendalls tau|kendall s tau|kendall rank correlation"),
     "concordance_index": Known(

@@ -55,10 +55,17 @@ EVERYDAY = frozenset({"accuracy", "precision", "recall", "sensitivity", "specifi
 """Of these the ones that stand in a sentence about the evaluation and yet may mean nothing: `accuracy is judged by`."""
 LONG = 3
 """Words of a spelling that is no plain prose, though its metric has shorter ones: `coefficient of determination`."""
-NEVER = frozenset(["f", "acc", "hr", "hits", "r", "sq", "uar", "nll", "auc", "pr"]) - {"auc"}
-"""Spellings too short to be looked for in prose."""
+# fmt: off
+NEVER = frozenset({
+    "f", "acc", "hr", "hits", "r", "sq", "uar", "nll", "pr", "ap", "l1", "l2", "rms", "rmse log", "mse log", "mae log",
+})
+# fmt: on
+"""Spellings too short to be looked for in prose, or that run into others: `RMSE - log loss`."""
 ALONE = re.compile(r"\s*(?:\*\*)?[\s.!:。]*(?:\*\*)?[\s.!:。]*")
 """What may stand around a metric's name that is all there is of a sentence; an item of a list may be a column."""
+BRACKET = re.compile(r"\s?\([^()]{1,120}\)")
+CALL = re.compile(r"\b(?:average|weights|squared|beta|k)\s*=")
+"""Arguments of scikit-learn's metrics that make another metric, perhaps one that is not known."""
 LETTER = "[a-zà-ÿ0-9_]"
 LOGARITHMS = re.compile(
     r"\blogarithm(?:s|ic scale)?\b|\b(?:logs?|log10|log1p|ln)\b"
@@ -142,6 +149,9 @@ def _clauses(sentence: str) -> Iterator[_Clause]:
 def _refined(phrase: str, sentence: str, start: int, end: int) -> str | None:
     """Take in what stands around the name: `macro`, `column-wise`, `@5`, `of the logarithms`."""
     metric = recognise(phrase)
+    if bracket := BRACKET.match(sentence, end):
+        whole = recognise(phrase + bracket[0])
+        metric = whole if CALL.search(bracket[0]) else whole or metric
     if metric is None:
         return None
     before, after = sentence[max(0, start - 60) : start].lower(), sentence[end : end + 90].lower()
@@ -170,6 +180,7 @@ def _pattern() -> re.Pattern[str]:
     """One pattern of all spellings, the longest first, words set apart by spaces, hyphens or nothing.
 
     Names in Latin letters also count next to others, since there may be no space: `指标为RMSE`.
+    They may end as in scikit-learn: `accuracy_score`.
     """
     phrases = {
         spelling
@@ -180,9 +191,10 @@ def _pattern() -> re.Pattern[str]:
     phrases.discard("male")
     parts = [_words(phrase) for phrase in sorted(phrases, key=lambda p: (-len(p), p))]
     parts.append(r"f[ -]?(?:0\.\d|[2-9])[ -]?(?:score|measure)|f0\.\d")
-    before = r"(?:mc(?=rmse|auc|mae)|top[ -]?(?:k|\d+) (?=accuracy|error rate))?"
+    parts.append(r"top[ -]?(?:k|\d+) error|(?-i:MAP|mAP|NDCG|nDCG|MRR)(?:\d+|k)")
+    before = r"(?:mc(?=rmse|auc|mae)|top[ _-]?(?:k|\d+)[ _-](?=accuracy|error rate))?"
     worded = "|".join(pattern for _, pattern in WORDED)
-    spelled = rf"{before}(?:{'|'.join(parts)})s?(?!{LETTER})(?:\s?@\s?(?:k\b|\d+))?"
+    spelled = rf"(?:neg_)?{before}(?:{'|'.join(parts)})s?(?:_(?:score|loss|error))*(?!{LETTER})(?:\s?@\s?(?:k\b|\d+))?"
     return re.compile(rf"(?i)(?<!{LETTER})(?:(?:{worded})(?!{LETTER})|(?<!@){spelled})")
 
 

@@ -348,6 +348,113 @@ def test_a_pinball_loss_is_of_its_quantile(name: str, canonical: str) -> None:
     assert (metric.name, metric.predicts) == (canonical, "values")
 
 
+READ_WHOLE = {
+    "quadratic_kappa": [
+        "Cohen's kappa (quadratic)", "cohen_kappa (weights=quadratic)", "cohen_kappa_score(weights='quadratic')",
+        "quadratic weighted kappa (QWK)",
+    ],
+    "f1_macro": ["F-score (macro)", "f1_score(y_true, y_pred, average='macro')", "F-measure (macro-averaged)"],
+    "f1_weighted": ["F-measure (weighted)", "sklearn.metrics.f1_score(average='weighted')"],
+    "f1": ["F1 (harmonic mean of precision and recall)", "F1 (positive = yes)", "f1_score(pos_label='yes')", "F1.0"],
+    "f2": ["F-beta (beta=2)", "fbeta_score(beta=2)", "F-beta score (F2)", "F2 (beta=2)"],
+    "balanced_accuracy": ["accuracy (balanced)", "balanced accuracy (accuracy)"],
+    "accuracy": ["accuracy (%)", "Genauigkeit (accuracy)", "accuracy (1 - error rate)", "accuracy (higher is better)"],
+    "accuracy@5": ["accuracy (top-5)", "top 5 acc", "top_k_accuracy_score(k=5)"],
+    "error_rate@5": ["top-5 error", "top-5 error rate", "top-5 classification error"],
+    "error_rate": ["binary_error", "multi_error", "merror"],
+    "rmsle": ["RMSE (log)", "log RMSE", "rmse_log", "RMSE of log", "RMSLE (RMSE of the logarithms)"],
+    "rmse": [
+        "Root Mean Squared Error (RMSE)", "RMSE (root of the mean squared error)", "RMSE (minimize)", "RMS error",
+        "mean_squared_error(squared=False)", "均方根误差 (RMSE)",
+    ],
+    "mse": ["l2", "mean_squared_error(squared=True)"],
+    "mae": ["l1", "MAE (in minutes)", "MAE (in 1000 EUR)"],
+    "wmae": ["MAE (weighted)"],
+    "smape": ["MAPE (symmetric)"],
+    "map@5": [
+        "Mean Average Precision (MAP@5)", "MAP (k=5)", "MAP (5)", "map@k=5", "Mean Average Precision at K=5", "map5",
+        "MAP@K (K=5)", "MAP@K (MAP@5)", "MAP@k, where k = 5", "MAP@5 (higher is better)",
+    ],
+    "map@k": ["mapk"],
+    "ndcg@10": ["NDCG (k=10)", "ndcg10"],
+    "average_precision": ["avg precision", "AP", "AUC (PR)", "Area Under the Precision-Recall Curve (AUC)"],
+    "auc_roc": [
+        "Area Under the Curve (AUC)", "AUC (between 0 and 1)", "Score (AUC)", "AUC_weighted", "roc_auc_ovr",
+        "roc_auc_ovr_weighted", "roc_auc_score(multi_class='ovr', average='macro')",
+    ],
+    "log_loss": [
+        "log loss (lower is better)", "BCE", "binary cross entropy", "binary_crossentropy", "multi_logloss",
+        "binary_logloss",
+    ],
+    "pearson": ["PCC"],
+    "mean_columnwise_rmse": ["RMSE (column-wise)"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "written"), [(name, s) for name, each in READ_WHOLE.items() for s in each])
+def test_what_stands_in_brackets_belongs_to_the_name(name: str, written: str) -> None:
+    assert resolve_metric(written).name == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "F1 (beta=2)", "F1 (2)", "f1_score(average=None)", "Cohen's kappa (linear)",
+        "cohen_kappa_score(weights='linear')",
+        "precision (micro)", "accuracy (weighted)", "R2 (adjusted)", "MAE (median)", "huber (delta=2)",
+        "MAP (IoU 0.5)", "mAP@[.5:.95]", "map@3 (k=5)", "Mean Squared Error (RMSE)", "RMSE (accuracy)",
+        "Weighted root mean squared error (RMSE)", "Root Mean Squared Error (RMSE) of log prices",
+    ],
+)  # fmt: skip
+def test_a_variant_that_is_not_known_is_not_taken_for_the_metric_itself(name: str) -> None:
+    assert recognise(name) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("evaluated via roc_auc_score", "auc_roc"),
+        ("Evaluated via `sklearn.metrics.roc_auc_score`.", "auc_roc"),
+        ("evaluated with f1_score(average='macro')", "f1_macro"),
+        ('evaluated with `f1_score(y_true, y_pred, average="weighted")`.', "f1_weighted"),
+        ("scored with precision_score(average='macro')", "precision_macro"),
+        ("scored with recall_score(average='micro')", None),
+        ("Scored with accuracy_score", "accuracy"),
+        ("Scored with top_k_accuracy_score(k=5)", "accuracy@5"),
+        ("scored by cohen_kappa_score(weights='quadratic')", "quadratic_kappa"),
+        ("scored by cohen_kappa_score(weights='linear')", None),
+        ("Evaluated by mean_absolute_error", "mae"),
+        ("Evaluated by neg_mean_absolute_error", "mae"),
+        ("metric: mean_squared_error(squared=False)", "rmse"),
+        ("metric: brier_score_loss", "brier"),
+        ("metric: hamming_loss", "hamming_loss"),
+        ("metric: dice_loss", None),
+        ("The column accuracy_score_old is a number.", None),
+    ],
+)
+def test_a_metric_of_scikit_learn_is_found_as_it_is_called(text: str, name: str | None) -> None:
+    assert find_metric(text) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Metric: accuracy (balanced)", "balanced_accuracy"),
+        ("Metric: F-score (macro)", "f1_macro"),
+        ("Metric: RMSE (log)", "rmsle"),
+        ("Metric: RMSE (lower is better)", "rmse"),
+        ("Metric: Mean Average Precision (MAP@5)", "map@5"),
+        ("Metric: MAP (k=5)", "map@5"),
+        ("Metric: MAP5", "map@5"),
+        ("Metric: top-5 error", "error_rate@5"),
+        ("Metric: F1 (beta=2)", None),
+        ("Trained with an L2 penalty, on the AP of others. Metric: RMSE - log loss is shown too.", "rmse"),
+    ],
+)
+def test_what_stands_in_brackets_behind_a_metric_is_read_with_it(text: str, name: str | None) -> None:
+    assert find_metric(text) == name
+
+
 def test_missing_facts_keep_their_fields_between_processes() -> None:
     error = pickle.loads(pickle.dumps(MissingFacts(("target", "test_file"))))
     assert error.fields == ("target", "test_file")
