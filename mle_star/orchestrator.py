@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from mle_star.tools.checkpoints import Checkpoints
 
 T = TypeVar("T")
-RECURSION_LIMIT = 10_000
-"""LangGraph's own guard; every loop of ours ends by a counter long before."""
+RECURSION_LIMIT = 100_000
+"""LangGraph's guard against endless loops, in super-steps of one graph: out of the way of ours, which end by counters.
+The longest is the refinement graph with T = K = 64: 1 + T (4 K + 5) = 16,705."""
 
 
 class MLEStarOrchestrator:
@@ -90,6 +91,8 @@ class MLEStarOrchestrator:
         from mle_star.tools.preflight import check_isolation, check_retrieval, check_settings
         from mle_star.tools.profile import inspect_task
 
+        if (out := self.config.out_dir) and (out / "run.json").exists():
+            raise ConfigError(f"{out} holds a run already: resume it with `mle-star resume`, or name another --out")
         await asyncio.to_thread(check_settings, self.config)
         await asyncio.to_thread(check_retrieval, self.config)
         await check_isolation(self.config)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
 from mle_star.models.language_model import (
@@ -24,10 +25,19 @@ SERVERS = ("server_", "api_key", "database_url")
 """What `.env` may hold beside the settings of runs: the server's own."""
 
 
+def _from_anywhere(path: Path) -> Path:
+    """Make a path absolute: a run may be resumed from another folder."""
+    return Path(os.path.expanduser(path)).absolute()  # noqa: PTH111 - pathlib's own raises where there is no such user
+
+
+AbsolutePath = Annotated[Path, AfterValidator(_from_anywhere)]
+
+
 class MLEStarConfig(BaseSettings):
     """What a run may do and spend. The defaults are the paper's.
 
     A value that is given beats `MLE_STAR_<FIELD>` in the environment, which beats `.env`, which beats the YAML file.
+    The last three join their `models`; those that are given stand alone.
     """
 
     model_config = SettingsConfigDict(
@@ -37,8 +47,10 @@ class MLEStarConfig(BaseSettings):
         env_file=".env",
         dotenv_filtering="match_prefix",
         env_ignore_empty=True,
+        allow_inf_nan=False,
         protected_namespaces=(),
     )
+    yaml_source: ClassVar[Path | None] = None
 
     num_retrieved_models: int = Field(4, ge=1, le=64, description="M: candidate models that the retriever finds.")
     outer_loop_iterations: int = Field(4, ge=0, le=64, description="T: ablation studies, a code block refined in each.")
@@ -65,7 +77,9 @@ class MLEStarConfig(BaseSettings):
 
     runs_dir: Path = Field(Path("runs"), description="Where the runs' folders are made.")
     out_dir: Path | None = Field(None, description="The run's own folder; left out: <runs_dir>/<run_id>.")
-    prompts_dir: Path | None = Field(None, description="Folder of prompts that take the place of the built-in ones.")
+    prompts_dir: AbsolutePath | None = Field(
+        None, description="Folder of prompts that take the place of the built-in ones."
+    )
 
     models: dict[Role, ModelChoice] = Field(
         {},
@@ -92,20 +106,16 @@ class MLEStarConfig(BaseSettings):
     )
     search_queries: int = Field(4, ge=1, le=16, description="Queries that a run sends to the search engine.")
     search_pages: int = Field(3, ge=1, le=16, description="Web pages read for each solution path.")
-    model_cards: tuple[Path, ...] = Field((), description="Markdown files with models of yours, tried first.")
-
-    @field_validator("model_cards")
-    @classmethod
-    def _from_anywhere(cls, paths: tuple[Path, ...]) -> tuple[Path, ...]:
-        """A run may be resumed from another folder."""
-        return tuple(path.expanduser().absolute() for path in paths)
+    model_cards: tuple[AbsolutePath, ...] = Field((), description="Markdown files with models of yours, tried first.")
 
     token_budget: int | None = Field(None, ge=1, description="Tokens that the run may take, read and written.")
     cost_budget: float | None = Field(None, gt=0, description="US dollars that the run's model calls may cost.")
-    prices: Path | None = Field(None, description="YAML file of prices, which come before the built-in ones.")
+    prices: AbsolutePath | None = Field(None, description="YAML file of prices, which come before the built-in ones.")
     context_tokens: int | None = Field(None, ge=2048, description="Most tokens of a prompt and its reply together.")
     review: Literal["off", "plan"] = Field("off", description="plan: ask a person before a block is refined.")
-    reply_cache: Path | None = Field(None, description="SQLite file of replies; the same request is not paid twice.")
+    reply_cache: AbsolutePath | None = Field(
+        None, description="SQLite file of replies; the same request is not paid twice."
+    )
 
     execution_backend: Literal["local", "docker", "ray"] = Field(
         "local", description="Where scripts run: here, in containers, or on a Ray cluster."
@@ -128,7 +138,7 @@ class MLEStarConfig(BaseSettings):
             return cls(**given)
 
         class WithFile(cls):  # type: ignore[misc, valid-type]
-            model_config = SettingsConfigDict(yaml_file=yaml_file)
+            yaml_source = yaml_file
 
         return cls(**WithFile(**given).model_dump())
 
@@ -189,8 +199,11 @@ class MLEStarConfig(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order the sources, strongest first."""
+        given = init_settings()
 
-        def ours() -> dict[str, Any]:
-            return {name: value for name, value in dotenv_settings().items() if not name.startswith(SERVERS)}
+        def beneath(source: PydanticBaseSettingsSource, without: tuple[str, ...] = ()) -> Any:
+            """Leave out what is given: pydantic-settings would join the dictionaries of two sources."""
+            return lambda: {k: v for k, v in source().items() if k not in given and not k.startswith(without)}
 
-        return init_settings, env_settings, cast(Any, ours), YamlConfigSettingsSource(settings_cls)
+        yaml = YamlConfigSettingsSource(settings_cls, cls.yaml_source)
+        return init_settings, beneath(env_settings), beneath(dotenv_settings, without=SERVERS), beneath(yaml)

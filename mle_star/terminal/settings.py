@@ -49,6 +49,8 @@ def load_config(given: Mapping[str, Any], yaml_file: Path | None, options: Mappi
         if isinstance(values.get(name), str):
             try:
                 values[name] = parse_duration(values[name])
+                if values[name] is None and not _optional(MLEStarConfig.model_fields[name]):
+                    raise ValueError("a limit is needed: give seconds, or 30m, 2h, 1h30m")
             except ValueError as error:
                 raise ConfigError(f"{options.get(name, name)}: {error}") from None
     if yaml_file is not None and not yaml_file.is_file():
@@ -93,10 +95,18 @@ def _problem(found: Mapping[str, Any], options: Mapping[str, str], given: Mappin
     field = str(found["loc"][0]) if found["loc"] else "the settings"
     if found["type"] == "extra_forbidden":
         return f"{field}: there is no such setting; look at the --config file, .env and the environment"
-    elsewhere = f"{field} (MLE_STAR_{field.upper()}, .env or --config)"
-    name = options.get(field, field) if field in given else elsewhere
+    name = _name(field, options) if field in given else f"{field} (MLE_STAR_{field.upper()}, .env or --config)"
+    if found["type"] == "value_error":  # ours: it says enough, and what was given may hold a key
+        message = str(found["msg"]).removeprefix("Value error, ")
+        return f"{name}: {message}" if found["loc"] else message
     message = str(found["msg"]).removeprefix("Input ").replace("should", "has to", 1)
     return f"{name}: {message}, not {found['input']!r}"
+
+
+def _name(field: str, options: Mapping[str, str]) -> str:
+    """Name an option, and its field where the two differ."""
+    option = options.get(field, field)
+    return option if option.lstrip("-").replace("-", "_") == field else f"{option} ({field})"
 
 
 def describe(field: FieldInfo) -> str:
@@ -126,6 +136,10 @@ def _bounds(field: FieldInfo) -> str:
     return ", ".join(f"{words[name]} {limit}" for name, limit in limits.items())
 
 
+def _optional(field: FieldInfo) -> bool:
+    return type(None) in get_args(field.annotation)
+
+
 def _kinds(annotation: Any) -> Iterable[tuple[str, ...]]:
     if get_origin(annotation) is Literal:
         yield get_args(annotation)
@@ -142,7 +156,8 @@ def option_help() -> dict[str, str]:
     texts = {name: describe(field) for name, field in MLEStarConfig.model_fields.items()}
     for name in DURATIONS:
         field = MLEStarConfig.model_fields[name]
-        texts[name] = f"{field.description} [seconds, or 30m, 2h, none; default: {field.default / 3600:g}h]"
+        none = ", none" if _optional(field) else ""
+        texts[name] = f"{field.description} [seconds, or 30m, 2h{none}; default: {field.default / 3600:g}h]"
     for name, what in TASK_FACTS.items():
         choices = _bounds(TaskDescription.model_fields[name])
         texts[name] = f"{what}; left out: what the task's folder says." + (f" [{choices}]" if choices else "")

@@ -33,6 +33,18 @@ def test_a_value_out_of_bounds_is_refused_under_the_name_of_its_field(field: str
         MLEStarConfig(**{field: value})
 
 
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
+@pytest.mark.parametrize(
+    "field", [name for name, field in MLEStarConfig.model_fields.items() if field.annotation in (float, float | None)]
+)
+def test_no_number_without_an_end_is_taken(field: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValidationError, match=field):
+        MLEStarConfig(**{field: float(value)})  # type: ignore[arg-type]
+    monkeypatch.setenv(f"MLE_STAR_{field.upper()}", value)
+    with pytest.raises(ValidationError, match=field):
+        MLEStarConfig()
+
+
 def test_an_unknown_setting_is_refused_by_name() -> None:
     with pytest.raises(ValidationError, match="num_models"):
         MLEStarConfig(num_models=3)  # type: ignore[call-arg]
@@ -87,6 +99,45 @@ def test_weaker_sources_fill_in_what_stronger_ones_leave_open(sources: Any) -> N
 def test_a_given_default_value_beats_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLE_STAR_SEED", "7")
     assert MLEStarConfig(seed=42).seed == 42
+
+
+@pytest.fixture
+def _models_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Choose the model of one agent in each of the weaker sources."""
+    monkeypatch.setenv("MLE_STAR_MODELS", '{"coder": {"id": "environment", "temperature": 1}}')
+    (tmp_path / ".env").write_text('MLE_STAR_MODELS={"planner": {"id": "env-file"}}\n')
+    (tmp_path / "settings.yaml").write_text("models:\n  debugger: {id: yaml}\n")
+
+
+@pytest.mark.usefixtures("_models_everywhere")
+@pytest.mark.parametrize("models", [{}, {"coder": {"id": "given"}}, {"merger": {"id": "given"}}])
+def test_models_that_are_given_are_not_joined_with_those_of_weaker_sources(models: Any) -> None:
+    for config in (MLEStarConfig(models=models), MLEStarConfig.load(Path("settings.yaml"), models=models)):
+        assert config.model_dump(exclude_none=True)["models"] == models
+
+
+@pytest.mark.usefixtures("_models_everywhere")
+def test_models_of_the_weaker_sources_are_joined() -> None:
+    assert MLEStarConfig.load(Path("settings.yaml")).models.keys() == {"coder", "planner", "debugger"}
+
+
+@pytest.mark.usefixtures("_models_everywhere")
+def test_the_models_of_a_run_are_read_back_as_they_were() -> None:
+    config = MLEStarConfig(models={"merger": {"id": "given"}})  # type: ignore[dict-item]
+    assert MLEStarConfig.model_validate_json(config.model_dump_json()) == config
+
+
+@pytest.mark.parametrize("field", ["prompts_dir", "prices", "reply_cache", "model_cards"])
+def test_what_a_run_reads_is_found_from_any_folder(field: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+    def read(path: str) -> Any:
+        value = getattr(MLEStarConfig(**{field: (path,) if field == "model_cards" else path}), field)  # type: ignore[arg-type]
+        return value[0] if field == "model_cards" else value
+
+    assert read("mine") == tmp_path / "mine"
+    assert read("~/mine") == tmp_path / "home" / "mine"
+    assert read("~nobody-of-that-name/mine") == tmp_path / "~nobody-of-that-name" / "mine"
 
 
 def test_other_peoples_keys_in_the_env_file_do_not_matter(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_help_shows_bounds_and_defaults_of_the_settings(tell: Any) -> None:
         (["run"], "Missing argument 'TASK_DIR'"),
         (["run", "task", "--colour"], "No such option: --colour"),
         (["run", "task", "--models", "many"], "--models"),
-        (["run", "task", "--models", "0"], "--models: has to be greater than or equal to 1, not 0"),
+        (["run", "task", "--models", "0"], "--models (num_retrieved_models): has to be greater"),
         (["run", "task", "--time-limit", "soon"], "--time-limit"),
         (["run", "nowhere"], "nowhere: there is no such folder"),
         (["run", "task", "--config", "nowhere.yaml"], "nowhere.yaml"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,18 +60,42 @@ def test_no_time_limit_can_be_asked_for() -> None:
     assert load_config({"time_limit": "none"}, None, OPTIONS).time_limit is None
 
 
+def test_a_script_cannot_be_given_endless_time() -> None:
+    with pytest.raises(ConfigError, match=r"^--script-timeout: a limit is needed: give seconds, or 30m, 2h, 1h30m$"):
+        load_config({"script_timeout": "none"}, None, {"script_timeout": "--script-timeout"})
+
+
 def test_a_wrong_duration_names_its_option() -> None:
     with pytest.raises(ConfigError, match="--time-limit: 'soon' is not a duration"):
         load_config({"time_limit": "soon"}, None, OPTIONS)
 
 
-def test_a_value_out_of_bounds_names_its_option_in_one_line() -> None:
+def test_a_value_out_of_bounds_names_its_option_and_its_field_in_one_line() -> None:
     with pytest.raises(ConfigError) as error:
         load_config({"num_retrieved_models": 0, "model_provider": "acme"}, None, OPTIONS)
     text = str(error.value)
-    assert "--models: has to be greater than or equal to 1, not 0" in text
-    assert "--provider: has to be 'ollama', 'bedrock', 'openai' or 'offline', not 'acme'" in text
+    assert "--models (num_retrieved_models): has to be greater than or equal to 1, not 0" in text
+    assert "--provider (model_provider): has to be 'ollama', 'bedrock', 'openai' or 'offline', not 'acme'" in text
     assert "\n" not in text
+
+
+def test_an_option_that_is_called_like_its_field_is_named_once() -> None:
+    with pytest.raises(ConfigError, match=r"^--time-limit: has to be a finite number, not inf$"):
+        load_config({"time_limit": "9" * 400}, None, OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"models": {"coder": {"provider": "openai"}}}, "models.coder names the provider openai, so it needs"),
+        ({"openai_base_url": "https://me:secret@host"}, "openai_base_url: a server's address holds no user name"),
+    ],
+)
+def test_an_error_in_our_own_words_does_not_repeat_what_was_given(given: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{text}") as error:
+        load_config(given, None, OPTIONS)
+    assert "secret" not in str(error.value)
+    assert "{" not in str(error.value)
 
 
 def test_a_wrong_value_of_the_environment_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +129,9 @@ def test_several_targets_can_be_given(task: Path) -> None:
 
 
 def test_a_wrong_fact_names_its_option(task: Path) -> None:
-    with pytest.raises(ConfigError, match="--direction: has to be 'maximize' or 'minimize', not 'sideways'"):
+    with pytest.raises(
+        ConfigError, match=r"--direction \(metric_direction\): has to be 'maximize' or 'minimize', not 'sideways'"
+    ):
         read_task(task, {"metric_direction": "sideways"}, {"metric_direction": "--direction"})
 
 
@@ -117,6 +144,7 @@ def test_every_setting_and_fact_has_help_with_its_bounds_and_default() -> None:
     texts = option_help()
     assert texts.keys() == MLEStarConfig.model_fields.keys() | TASK_FACTS.keys()
     assert texts["num_retrieved_models"].endswith("[1 to 64; default: 4]")
-    assert texts["time_limit"].endswith("default: 24h]")
+    assert texts["time_limit"].endswith("[seconds, or 30m, 2h, none; default: 24h]")
+    assert texts["script_timeout"].endswith("[seconds, or 30m, 2h; default: 1h]")
     assert "ollama, bedrock, openai, offline; default: ollama" in texts["model_provider"]
     assert "maximize, minimize" in texts["metric_direction"]
