@@ -36,13 +36,13 @@ def needs_leakage_check(
 
 def can_be_repaired(
     state: EvaluationState, runtime: Runtime[MLEStarConfig]
-) -> Literal["failed, tries left", "ran", "given up"]:
+) -> Literal["failed, tries left", "ran, or given up"]:
     """Repair a failure while tries are left; there is nothing to repair when time ran out for the whole phase."""
     result = state["outcome"].result
     if result.ok:
-        return "ran"
+        return "ran, or given up"
     tries = 0 if result.error == "no time left" else (runtime.context or MLEStarConfig()).max_debug_retries
-    return "failed, tries left" if state.get("repairs", 0) < tries else "given up"
+    return "failed, tries left" if state.get("repairs", 0) < tries else "ran, or given up"
 
 
 builder = StateGraph(EvaluationState, MLEStarConfig, input_schema=EvaluationInput, output_schema=EvaluationOutput)
@@ -53,9 +53,7 @@ builder.add_conditional_edges(
     START, needs_leakage_check, {"new preprocessing": "leakage_checker", "judged before": "execute"}
 )
 builder.add_edge("leakage_checker", "execute")
-builder.add_conditional_edges(
-    "execute", can_be_repaired, {"failed, tries left": "debugger", "ran": END, "given up": END}
-)
+builder.add_conditional_edges("execute", can_be_repaired, {"failed, tries left": "debugger", "ran, or given up": END})
 builder.add_conditional_edges(
     "debugger", needs_leakage_check, {"new preprocessing": "leakage_checker", "judged before": "execute"}
 )

@@ -107,11 +107,10 @@ async def judge_merge(state: InitialState, runtime: Runtime[MLEStarConfig]) -> d
     }
 
 
-def after_merge(state: InitialState) -> Literal["better", "worse", "merged all"]:
+def after_merge(state: InitialState) -> Literal["better", "worse, or merged all"]:
     """Stop merging at the first merge that scores worse."""
-    if not state["better"]:
-        return "worse"
-    return "better" if state["ranked"] and not state["spent"] else "merged all"
+    goes_on = state["better"] and state["ranked"] and not state["spent"]
+    return "better" if goes_on else "worse, or merged all"
 
 
 def has_revision(state: InitialState) -> Literal["data was left out", "all used"]:
@@ -152,9 +151,7 @@ builder.add_conditional_edges(
 builder.add_conditional_edges("merger", has_merge, {"run": "execute_merge", "no usable script": "data_usage_checker"})
 builder.add_edge("execute_merge", "judge_merge")
 builder.add_conditional_edges(
-    "judge_merge",
-    after_merge,
-    {"better": "merger", "worse": "data_usage_checker", "merged all": "data_usage_checker"},
+    "judge_merge", after_merge, {"better": "merger", "worse, or merged all": "data_usage_checker"}
 )
 builder.add_conditional_edges(
     "data_usage_checker", has_revision, {"data was left out": "execute_revision", "all used": END}

@@ -20,7 +20,8 @@ from mle_star.models.state import SubmissionInput, SubmissionOutput, SubmissionS
 from mle_star.tools.ledger import record, record_submission
 from mle_star.tools.run import Run
 
-Line = Literal["next solution", "submitted early", "none left"]
+More = Literal["next solution", "submitted early"]
+Line = More | Literal["none left"]
 
 
 def next_in_line(state: SubmissionState) -> Line:
@@ -75,11 +76,12 @@ def _came_from(state: SubmissionState, run: Run, index: int) -> dict[str, Any]:
     }
 
 
-def is_valid(state: SubmissionState) -> Line | Literal["valid"]:
+def is_valid(state: SubmissionState) -> More | Literal["valid, or none left"]:
     """End with the first valid submission, but for a better solution that there is time to try."""
     if state["outcome"].result.ok:
-        return "next solution" if state["hopes"] else "valid"
-    return "valid" if state.get("hopes") else next_in_line(state)
+        return "next solution" if state["hopes"] else "valid, or none left"
+    following = "none left" if state.get("hopes") else next_in_line(state)
+    return "valid, or none left" if following == "none left" else following
 
 
 def draw_up(execute: str) -> StateGraph[SubmissionState, MLEStarConfig, SubmissionInput, SubmissionOutput]:
@@ -89,11 +91,11 @@ def draw_up(execute: str) -> StateGraph[SubmissionState, MLEStarConfig, Submissi
     builder.add_node(execute, evaluation.graph)
     builder.add_node(finish)
     builder.add_node(take)
-    line: dict[Hashable, str] = {"next solution": "submission", "submitted early": "take", "none left": END}
-    builder.add_conditional_edges(START, next_in_line, line)
-    builder.add_conditional_edges("submission", has_script, {"run": execute, **line})
+    more: dict[Hashable, str] = {"next solution": "submission", "submitted early": "take"}
+    builder.add_conditional_edges(START, next_in_line, {**more, "none left": END})
+    builder.add_conditional_edges("submission", has_script, {"run": execute, **more, "none left": END})
     builder.add_edge(execute, "finish")
-    builder.add_conditional_edges("finish", is_valid, {"valid": END, **line})
+    builder.add_conditional_edges("finish", is_valid, {**more, "valid, or none left": END})
     builder.add_edge("take", END)
     return builder
 

@@ -8,7 +8,10 @@ import re
 from mle_star.models.syntax import parse
 from mle_star.tools.blocks import stands_in
 
-LEARNS = {"fit", "fit_transform", "fit_resample", "fit_predict", "partial_fit", "fit_one_cycle", "train", "groupby"}
+LEARNS = {
+    "fit", "fit_transform", "fit_resample", "fit_predict", "partial_fit", "fit_one_cycle", "train",
+    "groupby", "pivot_table",
+}  # fmt: skip
 """Calls that learn from the rows that they are given: what they are given is a part of the verdict."""
 PREPARES = re.compile(
     r"(?:Scaler|Encoder|Imputer|Vectorizer|Discretizer|Transformer|Normalizer|PCA|SVD|NMF|SelectKBest|SelectFromModel|"
@@ -28,8 +31,7 @@ def learning_calls(script: str) -> tuple[str, ...]:
         return ()
     nodes = list(ast.walk(tree))
     calls = {call: node for node in nodes if isinstance(node, ast.Call) and (call := _call(node))}
-    values = [value for node in calls.values() for value in (*node.args, *(word.value for word in node.keywords))]
-    given = {value.id for value in values if isinstance(value, ast.Name)}
+    given = {name for node in calls.values() for name in _given(node)}
     bound = {_source(node) for node in nodes if isinstance(node, ast.Assign) and given & _bound(node)}
     return tuple(sorted({*calls, *bound}))
 
@@ -37,6 +39,17 @@ def learning_calls(script: str) -> tuple[str, ...]:
 def is_cleared(script: str, cleared: tuple[str, ...]) -> bool:
     """Tell whether a verdict covers a script: a judged block stands in it, and nothing else in it learns from rows."""
     return any(stands_in(script, block) for block in cleared) and set(learning_calls(script)) <= set(cleared)
+
+
+def _given(node: ast.Call) -> set[str]:
+    """The variables that a call is given, such as `train` in `fit(train[columns])`.
+
+    What an encoder or a pipeline is given counts only by itself: deeper inside are models and their settings.
+    """
+    parts: list[ast.AST] = [*node.args, *(word.value for word in node.keywords)]
+    if not PREPARES.search(_name(node)):
+        parts = [inner for part in parts for inner in ast.walk(part)]
+    return {part.id for part in parts if isinstance(part, ast.Name)}
 
 
 def _bound(node: ast.Assign) -> set[str]:
@@ -55,8 +68,12 @@ def _source(node: ast.AST) -> str:
         return "..."
 
 
+def _name(node: ast.Call) -> str:
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
 def _call(node: ast.Call) -> str:
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    name = _name(node)
     if PREPARES.search(name):
         return name
     if name not in LEARNS and name not in ("fillna", "map", "transform"):

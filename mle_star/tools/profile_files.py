@@ -20,6 +20,8 @@ SEALED |= dict.fromkeys((".xlsx", ".xls", ".ods"), "is a spreadsheet: save it as
 IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp"}
 AUDIO = {".wav", ".mp3", ".flac", ".ogg", ".aif", ".aiff", ".m4a"}
 DOCUMENTS = {".md", ".markdown", ".txt", ".rst", ".yaml", ".yml", ".pdf", ".html", ".py", ".ipynb"}
+RUNS_OWN = {"run.json", "brief.json"}
+"""What a run's folder holds from the beginning."""
 DEPTH = 5
 MANY = 12
 """More alike files than this are told as one folder."""
@@ -66,11 +68,17 @@ def sealed(name: str) -> str | None:
 
 
 def walk(root: Path, depth: int = DEPTH) -> Iterator[Folder]:
-    """Yield each folder with its files, sorted, hidden ones left out; `path` is relative and `` for the root."""
+    """Yield each folder with its files, sorted; `path` is relative and `` for the root.
+
+    Hidden ones are left out, and so is what earlier runs left in the data set's folder.
+    """
     for at, folders, files in os.walk(root, followlinks=True):
         relative = os.path.relpath(at, root)
         relative = "" if relative == "." else relative
         level = relative.count(os.sep) + 1 if relative else 0
+        if relative and RUNS_OWN.issubset(files):
+            folders.clear()
+            continue
         folders[:] = sorted(n for n in folders if not n.startswith((".", "__"))) if level < depth else []
         yield Folder(relative.replace(os.sep, "/"), tuple(sorted(n for n in files if not n.startswith("."))))
 

@@ -53,6 +53,11 @@ class Table:
             return pd.Series(dtype=str)
         return self._as_text([column], MOST_KEYS)[column]
 
+    def has_leading_zeros(self, column: str) -> bool:
+        """Whether a column's numbers are written as `007`, which pandas takes for 7."""
+        cells = self.as_written(column) if self.is_csv else self.column(column).astype(str)
+        return bool(cells.str.fullmatch(r"0\d+").any())
+
     @property
     def is_csv(self) -> bool:
         return suffix_of(self.path) in (".csv", ".tsv")
@@ -82,7 +87,7 @@ class Table:
         if not self.is_csv:
             return 50
         lines = self._head().decode(self.dialect.encoding, errors="replace").splitlines(keepends=True)
-        table = io.StringIO("".join(lines[self.dialect.remarks :]))
+        table = io.StringIO("".join(lines[self.dialect.remarks :]), newline="")  # a line may end in a lone CR
         return len(next(csv.reader(table, delimiter=self.dialect.separator), []))
 
     @cached_property
@@ -94,7 +99,7 @@ class Table:
             import pyarrow.parquet as pq
 
             return int(pq.read_metadata(self.file).num_rows)
-        if self.is_csv and not self.dialect.encoding.startswith("utf-16"):
+        if self.is_csv and self._has_plain_lines:
             return self._count_rows()
         return len(self._read(self.names[:1], None))
 
@@ -121,7 +126,7 @@ class Table:
 
             metadata = pq.read_metadata(self.file)
             return int(metadata.num_rows), int(metadata.num_columns), self.dialect
-        if not self.is_csv or self.dialect.encoding.startswith("utf-16"):
+        if not self.is_csv or not self._has_plain_lines:
             return None, None, self.dialect
         return max(0, self._count_rows()), self.header_width, self.dialect
 
@@ -195,6 +200,12 @@ class Table:
             self.file, sep=self.dialect.separator, encoding=self.dialect.encoding, skiprows=self.dialect.remarks,
             usecols=list(columns), nrows=rows, dtype=str, keep_default_na=False,
         )  # fmt: skip
+
+    @property
+    def _has_plain_lines(self) -> bool:
+        """Whether the bytes of a CSV show where its lines end: no UTF-16, no lone CR as on an old Mac."""
+        head = self._head()
+        return not self.dialect.encoding.startswith("utf-16") and (b"\n" in head or b"\r" not in head)
 
     def _count_rows(self) -> int:
         with self._open() as stream:

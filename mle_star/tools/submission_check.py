@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mle_star.models.data_models import TaskBrief
 from mle_star.models.errors import TaskError
@@ -26,6 +26,17 @@ SUM_TOLERANCE = 0.02
 TRUTH = {"true": "1", "false": "0"}
 
 
+class Reference(NamedTuple):
+    """The rows that are to be predicted."""
+
+    keys: pd.DataFrame | None
+    """What names them; None where no table does."""
+    source: str
+    """The file that they come from."""
+    as_text: tuple[str, ...] = ()
+    """The columns that are compared as they are written: `NA` is a name there, and `007` is not 7."""
+
+
 def check_submission(path: str | Path | None, brief: TaskBrief) -> list[str]:
     """List what is wrong with a submission, in words for a person and for a model to repair; empty when it is valid.
 
@@ -40,19 +51,20 @@ def check_submission(path: str | Path | None, brief: TaskBrief) -> list[str]:
         return []
     if not file.stat().st_size:
         return [f"{file.name} is empty: it should have the columns {', '.join(wanted.columns)}"]
+    reference = _reference(wanted, brief)
     try:
         table = Table(file.parent, file.name)
         target = brief.profile.target
         if target is not None and target.as_text and wanted.values == "labels":
             for name in wanted.prediction_columns:
                 table.read_as_text(name, list(dict(target.classes)))
-        if wanted.id_as_text and wanted.id_column:
-            table.read_as_text(wanted.id_column, MISSING[1:])
+        for name in reference.as_text:
+            table.read_as_text(name, MISSING[1:])
         frame = table.everything()
     except TaskError as error:
         return [str(error)]
     problems = _columns(list(frame.columns), wanted.columns)
-    problems += _rows(frame, wanted, brief)
+    problems += _rows(frame, reference, wanted, brief)
     predictions = [name for name in wanted.prediction_columns if name in frame.columns]
     for name in predictions:
         problems += _prediction(frame[name], wanted, brief)
@@ -77,17 +89,17 @@ def _columns(have: Sequence[str], want: Sequence[str]) -> list[str]:
     return [f"{'; '.join(problems)}: the header should be {','.join(want[:20])}{',...' if len(want) > 20 else ''}"]
 
 
-def _rows(frame: pd.DataFrame, wanted: SubmissionFormat, brief: TaskBrief) -> list[str]:
+def _rows(frame: pd.DataFrame, reference: Reference, wanted: SubmissionFormat, brief: TaskBrief) -> list[str]:
     """Compare rows and ids with the sample submission, or with the test table where that asks for more rows."""
-    reference, source = _reference(wanted, brief)
-    rows = len(reference) if reference is not None else wanted.rows or brief.profile.test_rows
+    keys, source = reference.keys, reference.source
+    rows = len(keys) if keys is not None else wanted.rows or brief.profile.test_rows
     problems = []
     if rows is not None and len(frame) != rows:
         problems.append(f"{len(frame):,} rows, but {source} has {rows:,}: predict every row once, drop none")
     names = wanted.key_columns
-    if reference is None or not set(names) <= set(frame.columns):
+    if keys is None or not set(names) <= set(frame.columns):
         return problems
-    have, want, name = _keys(frame, names), _keys(reference, names), " and ".join(names)
+    have, want, name = _keys(frame, names), _keys(keys, names), " and ".join(names)
     if have == want:
         return problems
     if blank := sum(v is None for v in have):
@@ -102,24 +114,26 @@ def _rows(frame: pd.DataFrame, wanted: SubmissionFormat, brief: TaskBrief) -> li
     return problems or [f"the values of {name} are in another order than in {source}"]
 
 
-def _reference(wanted: SubmissionFormat, brief: TaskBrief) -> tuple[pd.DataFrame | None, str]:
-    """The rows that are to be predicted, and the file that they come from."""
+def _reference(wanted: SubmissionFormat, brief: TaskBrief) -> Reference:
     root, profile = Path(brief.task.dataset_path), brief.profile
     tables = [Table(root, wanted.sample_file)] if wanted.sample_file else []
     if profile.test_file and not wanted.one_for_several:
         parts = [Table(root, path) for path in (profile.test_file, *profile.more_test_files)]
         tables.append(one_table(root, parts))
     source, names = tables[0].path if tables else "the test set", list(wanted.key_columns)
-    holding: list[tuple[pd.DataFrame, str]] = []
+    words = [wanted.id_column] if wanted.id_as_text else []
+    holding: list[tuple[int, Reference]] = []
     for table in tables:
         try:
             if names and set(names) <= set(table.names):
-                if wanted.id_as_text and wanted.id_column in names:
-                    table.read_as_text(wanted.id_column, MISSING[1:])
-                holding.append((table.everything()[names], table.path))
+                as_text = tuple(name for name in names if name in words or table.has_leading_zeros(name))
+                for name in as_text:
+                    table.read_as_text(name, MISSING[1:])
+                keys = table.everything()[names]
+                holding.append((len(keys), Reference(keys, table.path, as_text)))
         except TaskError:
             continue
-    return max(holding, key=lambda held: len(held[0]), default=(None, source))
+    return max(holding, key=lambda held: held[0], default=(0, Reference(None, source)))[1]
 
 
 def _keys(frame: pd.DataFrame, names: Sequence[str]) -> list[str | None]:

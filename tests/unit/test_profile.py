@@ -283,6 +283,26 @@ def test_a_broken_table_is_refused_in_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(raised.value)
 
 
+def test_lines_that_end_as_on_an_old_mac_are_read_and_counted(tmp_path: Path) -> None:
+    write(tmp_path, table(60_000, shop="a,b"))
+    before = inspect(tmp_path).profile
+    for file in tmp_path.glob("*.csv"):
+        file.write_bytes(file.read_bytes().replace(b"\n", b"\r"))
+    after = inspect(tmp_path).profile
+    assert (after.train_rows, after.test_rows) == (before.train_rows, before.test_rows)
+    assert after.columns == before.columns
+
+
+@pytest.mark.parametrize("out", ["out", "runs/one"])
+def test_what_earlier_runs_left_in_the_folder_is_no_data(tmp_path: Path, out: str) -> None:
+    write(tmp_path, table(), sample=False)
+    before = inspect(tmp_path).profile
+    (tmp_path / out / "final").mkdir(parents=True)
+    for name in ("run.json", "brief.json", "final/submission.csv"):
+        (tmp_path / out / name).write_text("{}")
+    assert inspect(tmp_path).profile == before
+
+
 @pytest.mark.parametrize(
     ("name", "advice"),
     [("spaceship.zip", "unpack it"), ("data.tar.gz", "unpack it"), ("train.xlsx", "save it as CSV")],

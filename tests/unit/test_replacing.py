@@ -123,12 +123,15 @@ def test_a_shuffle_is_no_subsampling() -> None:
             {"StandardScaler", "fit_transform(X)", "X = StandardScaler().fit_transform(X)"},
         ),
         ("model.fit(X_train, y_train, sample_weight=w)", {"fit(X_train, y_train, sample_weight=w)"}),
-        ("a = a.fillna(a.mean())", {"fillna(a.mean())"}),
+        ("a = a.fillna(a.mean())", {"fillna(a.mean())", "a = a.fillna(a.mean())"}),
         ("a = a.fillna(0)", set()),
         ("b = g.transform('mean')", {"transform('mean')"}),
         ("b = scaler.transform(X_valid)", set()),
         ("model = Ridge(alpha=3)", set()),
         ("a, b = X, y\nmodel.fit(a, b)\nc = 1", {"fit(a, b)", "a, b = (X, y)"}),
+        ("train = a\nmodel.fit(train[cols], y)", {"fit(train[cols], y)", "train = a"}),
+        ("model = Ridge(3)\npipe = Pipeline([('model', model)])", {"Pipeline"}),
+        ("m = data.pivot_table(index='c', values='y')", {"pivot_table(index='c', values='y')"}),
         ("broken = (", set()),
     ],
 )
@@ -143,3 +146,20 @@ def test_another_setting_of_a_model_needs_no_new_verdict() -> None:
     assert not is_cleared(script.replace("fit(X, y)", "fit(X_all, y_all)"), cleared)
     assert not is_cleared(script.replace("X_train", "X_all"), cleared)
     assert not is_cleared(script + "X, y = everything, target\n", cleared)
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        "train = pd.concat([train, valid])",
+        "train, valid = data, data.sample(frac=.2)",
+        "means = data.pivot_table(index='c', values='y')",
+    ],
+)
+def test_another_split_and_an_encoding_from_all_rows_need_a_new_verdict(leak: str) -> None:
+    script = (
+        "train, valid = train_test_split(data)\n# here\nmodel = Ridge(alpha=3)\nmodel.fit(train[cols], train['y'])\n"
+    )
+    cleared = ("train, valid = train_test_split(data)", *learning_calls(script))
+    assert is_cleared(script.replace("3", "5"), cleared)
+    assert not is_cleared(script.replace("# here", leak), cleared)

@@ -145,6 +145,26 @@ def test_of_several_test_rows_with_the_same_id_one_prediction_is_asked_for(
     assert "40 rows, but sample_submission.csv has 20" in check(brief, given(ids=[*IDS, *IDS]))[0]
 
 
+@pytest.mark.parametrize("written", ["sample_submission.csv", "test.csv", "test.parquet"])
+def test_an_id_that_lost_its_leading_zeros_is_another_one(
+    tmp_path: Path, check: Callable[..., list[str]], written: str
+) -> None:
+    brief = task(tmp_path, [0, 1], "AUC")
+    zeros = [f"0{i}" for i in IDS]
+    pd.read_csv(tmp_path / "test.csv").assign(id=zeros).to_csv(tmp_path / "test.csv", index=False)
+    given(ids=zeros).to_csv(tmp_path / "sample_submission.csv", index=False)
+    if written != "sample_submission.csv":
+        (tmp_path / "sample_submission.csv").unlink()
+    if written == "test.parquet":
+        pd.read_csv(tmp_path / "test.csv", dtype={"id": str}).to_parquet(tmp_path / "test.parquet")
+        (tmp_path / "test.csv").unlink()
+    brief = inspect_task(brief.task)
+    assert check(brief, given(ids=zeros)) == []
+    lost = "\n".join(check(brief, given()))
+    assert f"20 values of id are not in {written}, such as 100, " in lost
+    assert f"20 values of id in {written} are missing here, such as 0100, " in lost
+
+
 def test_rows_that_several_columns_name_together_are_held_against_all_of_them(
     tmp_path: Path, check: Callable[..., list[str]]
 ) -> None:
@@ -161,7 +181,7 @@ def test_rows_that_several_columns_name_together_are_held_against_all_of_them(
     good = pd.read_csv(tmp_path / "sample_submission.csv", dtype=str)
     assert check(brief, good) == []
     assert "shop and week are in another order" in check(brief, good[::-1])[0]
-    assert "such as 3 / 9" in "\n".join(check(brief, good.assign(week=[*good["week"][:-1], "9"])))
+    assert "such as 03 / 9" in "\n".join(check(brief, good.assign(week=[*good["week"][:-1], "9"])))
 
 
 @pytest.mark.parametrize("separator", ["|", ", ", ";"])
