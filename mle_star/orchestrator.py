@@ -91,8 +91,8 @@ class MLEStarOrchestrator:
         from mle_star.tools.preflight import check_isolation, check_retrieval, check_settings
         from mle_star.tools.profile import inspect_task
 
-        if (out := self.config.out_dir) and (out / "run.json").exists():
-            raise ConfigError(f"{out} holds a run already: resume it with `mle-star resume`, or name another --out")
+        if self.config.out_dir:
+            await asyncio.to_thread(RunFolder(self.config.out_dir).check_free)
         await asyncio.to_thread(check_settings, self.config)
         await asyncio.to_thread(check_retrieval, self.config)
         await check_isolation(self.config)

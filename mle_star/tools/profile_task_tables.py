@@ -148,22 +148,28 @@ class TaskTables:
 
     def asks_one_for_several(self, names: Sequence[str]) -> bool:
         """Tell whether several test rows have the same key, and the sample names each of these keys once."""
-        test, sample = self.test, self.sample
-        if test is None or sample is None or not names or not {*names} <= {*test.names} & {*sample.names}:
+        tables = self._named_alike(names)
+        if tables is None or tables[0].rows <= tables[1].rows:
             return False
-        if test.rows <= sample.rows:
-            return False
-        rows, asked = row_keys(test, names), row_keys(sample, names)
+        rows, asked = (row_keys(table, names) for table in tables)
         return bool(asked.is_unique and rows.isin(asked).all())
 
     def strangers(self, names: Sequence[str]) -> list[str]:
         """Names of rows that the sample asks for and the test does not have, though it names its rows alike."""
+        tables = self._named_alike(names)
+        if tables is None:
+            return []
+        rows, asked = (row_keys(table, names) for table in tables)
+        there = asked.isin(rows)
+        alike = there.any() or all(table.column(n).dtype.kind in "iuf" for table in tables for n in names)
+        return [" / ".join(row) for row in asked[~there]] if alike else []
+
+    def _named_alike(self, names: Sequence[str]) -> tuple[Table, Table] | None:
+        """The test and the sample, where both have these columns, which name their rows."""
         test, sample = self.test, self.sample
         if test is None or sample is None or not names or not {*names} <= {*test.names} & {*sample.names}:
-            return []
-        there = row_keys(sample, names).isin(row_keys(test, names))
-        alike = there.any() or all(table.column(n).dtype.kind in "iuf" for table in (test, sample) for n in names)
-        return [" / ".join(row) for row in row_keys(sample, names)[~there]] if alike else []
+            return None
+        return test, sample
 
     def targets(self, given: Sequence[str], id_column: str | None, description: str) -> tuple[str, ...]:
         """The columns to predict: the given ones, or those that are found; none where they cannot be found.

@@ -80,16 +80,24 @@ class RunFolder:
         found = [cls(path.parent) for path in runs_dir.glob("*/run.json")] if runs_dir.is_dir() else []
         return sorted(found, key=lambda folder: folder.about().started)
 
+    def check_free(self) -> None:
+        """See that a new run may be made here.
+
+        Raises:
+            ConfigError: It holds a run already.
+        """
+        if (self.path / "run.json").exists():
+            raise ConfigError(
+                f"{self.path} holds a run already: resume it with `mle-star resume`, or name another --out"
+            )
+
     def create(self, about: About, brief: TaskBrief) -> None:
         """Make the folder of a new run.
 
         Raises:
             ConfigError: It holds a run already, or can't be written.
         """
-        if (self.path / "run.json").exists():
-            raise ConfigError(
-                f"{self.path} holds a run already: resume it with `mle-star resume`, or name another --out"
-            )
+        self.check_free()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self.write_brief(about.task, brief)
